@@ -1,0 +1,44 @@
+"""Softmax models for scikit-learn on one exact, fast native kernel.
+
+Every estimator is a map from parameters to logits; one shared kernel owns everything that happens
+after the logits: probabilities, losses, gradients, curvature, entropy, masks, weights, soft targets
+and temperature.
+
+======================  ===========================================================================
+`MultinomialLogit`      multinomial logistic regression, same objective as scikit-learn's
+`sksoftmax.functional`  softmax, log_softmax, logsumexp, entropy, cross_entropy and its derivatives
+`sksoftmax.metrics`     scores that know offsets and masks
+`show_kernel`           which native code runs here, and on how many threads
+======================  ===========================================================================
+"""
+
+from sksoftmax import functional, metrics
+from sksoftmax._kernel import kernel_info
+from sksoftmax.linear import MultinomialLogit
+
+__version__ = "0.1.0"  # the one place: the build reads it from here
+
+__all__ = ["MultinomialLogit", "__version__", "functional", "metrics", "show_kernel"]
+
+
+def show_kernel() -> None:
+    """Print which body of the kernel runs, which others this machine could run, and the threads.
+
+    The kernel is compiled once per instruction set and one body is chosen when sksoftmax is
+    imported: the widest that the processor supports. The environment variable ``SKSOFTMAX_KERNEL``
+    forces another.
+
+    Examples
+    --------
+    >>> import sksoftmax
+    >>> sksoftmax.show_kernel()  # doctest: +ELLIPSIS
+    sksoftmax ...
+    kernel:    ...
+    available: ...
+    threads:   ...
+    """
+    info = kernel_info()
+    print(f"sksoftmax {__version__}")
+    print(f"kernel:    {info['name']}")
+    print(f"available: {', '.join(info['available'])}")
+    print(f"threads:   {info['n_threads']}")
