@@ -1,0 +1,25 @@
+from typing import Any
+
+def run(
+    verb: int,
+    logits: Any,
+    n_classes: int,
+    row_ptr: Any,
+    mask: Any,
+    temperature: Any,
+    target_index: Any,
+    target_proba: Any,
+    weight: Any,
+    label_smoothing: float,
+    logit_l2: float,
+    direction: Any,
+    out: Any,
+    row_out: Any,
+    n_threads: int,
+) -> tuple[int, int]: ...
+def exp_(x: Any) -> Any: ...
+def log_(x: Any) -> Any: ...
+def log1p_(x: Any) -> Any: ...
+def active_body() -> str: ...
+def runnable_bodies() -> list[str]: ...
+def max_threads() -> int: ...

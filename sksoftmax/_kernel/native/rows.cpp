@@ -1,0 +1,289 @@
+// One body of the kernel: every verb over row-major (or ragged) rows. Compiled once per ISA.
+
+#include <new>
+
+#include "rows.h"
+#include "transpose.h"
+
+namespace sksoftmax {
+namespace {
+
+// Up to this many classes a lane per row is faster than lanes along the row (make bench).
+template <class T>
+constexpr std::int64_t kMostAcross = sizeof(T) == 8 ? 12 : 12;
+
+template <class T>
+std::int64_t row_begin(const Job<T>& job, std::int64_t row) {
+  return job.row_ptr != nullptr ? job.row_ptr[row] : row * job.n_classes;
+}
+
+// Why is this row bad? The reasons in the order in which a reader would look for them.
+template <class T>
+Reason diagnose(const Job<T>& job, std::int64_t row) {
+  const std::int64_t begin = row_begin(job, row), end = row_begin(job, row + 1);
+  bool any = false;
+  for (std::int64_t k = begin; k < end; ++k) {
+    const T z = job.logits[k];
+    if (job.mask != nullptr && job.mask[k] == 0) continue;
+    if (z != z) return Reason::not_a_number;
+    if (z == kInfinity<T>) return Reason::plus_infinity;
+    any = any || z != -kInfinity<T>;
+  }
+  if (!any) return Reason::no_class_available;
+  for (std::int64_t k = begin; k < end; ++k) {
+    const bool open = job.logits[k] != -kInfinity<T> && (job.mask == nullptr || job.mask[k] != 0);
+    const bool wanted = (job.target_index != nullptr && job.target_index[row] == k - begin) ||
+                        (job.target_proba != nullptr && job.target_proba[k] > T(0));
+    if (wanted && !open) return Reason::target_masked;
+  }
+  return Reason::none;  // the loss overflowed: inf is the rounded answer
+}
+
+template <class T>
+void note_fault(const Job<T>& job, std::int64_t row, Fault& fault) {
+  if (fault.reason != Reason::none) return;
+  const Reason reason = diagnose(job, row);
+  if (reason != Reason::none) fault = {row, reason};
+}
+
+template <class T>
+Group<T> group_of(const Job<T>& job) {
+  Group<T> group;
+  group.label_smoothing = job.label_smoothing;
+  group.logit_l2 = job.logit_l2;
+  return group;
+}
+
+// Owns uninitialised memory, aligned to cache lines (no STL container in an ISA unit).
+template <class T>
+struct Scratch {
+  T* const data;
+  explicit Scratch(std::int64_t size)
+      : data(size > 0 ? static_cast<T*>(::operator new(size * sizeof(T), kAlignment)) : nullptr) {}
+  ~Scratch() { ::operator delete(data, kAlignment); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  static constexpr std::align_val_t kAlignment{64};
+};
+
+constexpr std::int64_t kScratchBytes = 1 << 12;
+
+// Asks for what the rows some way after entry `first` will read and write: the hardware's own
+// prefetcher stops at every page, and short rows leave it little time.
+template <class T>
+SKSOFTMAX_INLINE void prefetch(const Job<T>& job, std::int64_t first, std::int64_t n) {
+  constexpr std::int64_t kLine = 64 / sizeof(T), kAhead = 2048 / sizeof(T);
+  for (std::int64_t k = 0; k < n; k += kLine) {
+    __builtin_prefetch(job.logits + first + kAhead + k, 0, 3);
+    if (job.out != nullptr) __builtin_prefetch(job.out + first + kAhead + k, 1, 3);
+  }
+}
+
+template <class T>
+std::int64_t most_classes(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+  std::int64_t most = job.n_classes;
+  for (std::int64_t row = begin; job.row_ptr != nullptr && row < end; ++row) {
+    const std::int64_t n = job.row_ptr[row + 1] - job.row_ptr[row];
+    if (n > most) most = n;
+  }
+  return most;
+}
+
+template <class T, class State>
+SKSOFTMAX_INLINE void point_at_row(const Job<T>& job, std::int64_t row, State& state) {
+  const std::int64_t first = row_begin(job, row);
+  state.shape = {row_begin(job, row + 1) - first, job.mask != nullptr ? job.mask + first : nullptr,
+                 job.target_index != nullptr ? job.target_index[row] : 0, state.shape.tail};
+  Group<T>& group = state.group;
+  group.logits = job.logits + first;
+  group.target_proba = job.target_proba != nullptr ? job.target_proba + first : nullptr;
+  group.direction = job.direction != nullptr ? job.direction + first : nullptr;
+  group.out = job.out != nullptr ? job.out + first : nullptr;
+  group.row_out = job.row_out != nullptr ? job.row_out + row : nullptr;
+  group.temperature =
+      job.temperature != nullptr ? job.temperature + row * job.temperature_stride : nullptr;
+  group.weight = job.weight != nullptr ? job.weight + row : nullptr;
+}
+
+template <class T, Verb verb, bool general, bool soft>
+Fault rows_along_classes(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+  const std::int64_t most = most_classes(job, begin, end);
+  // Short rows are kept in aligned scratch, long ones where the output goes: one cache less used.
+  const bool in_scratch = most * static_cast<std::int64_t>(sizeof(T)) <= kScratchBytes;
+  const Scratch<T> scratch(Simd<T>::width + (in_scratch ? most : 0));
+  Fault fault;
+  for (std::int64_t row = begin; row < end; ++row) {
+    typename VerbOf<T, verb, general, soft, AlongClasses<T>>::type state;
+    state.group = group_of(job);
+    state.shape.tail = scratch.data;
+    point_at_row(job, row, state);
+    state.group.kept = in_scratch ? scratch.data + Simd<T>::width : state.group.out;
+    if (in_scratch) prefetch(job, row_begin(job, row), state.shape.n_classes);
+    state.shift();
+    state.sum();
+    if (state.shape.any_row(state.finish())) note_fault(job, row, fault);
+    state.write();
+  }
+  return fault;
+}
+
+// One tile: the rows of a group transposed to class-major, and back.
+template <class T>
+struct Tile {
+  static constexpr int width = Simd<T>::width;
+  static constexpr int size = (kMostAcross<T> + width - 1) / width * width * width;
+  alignas(64) T logits[size];
+  alignas(64) T target_proba[size];
+  alignas(64) T direction[size];
+  alignas(64) T out[size];
+  alignas(64) T row_out[width], temperature[width], weight[width];
+  alignas(64) std::int64_t targets[width];
+};
+
+// Fills the tile from rows row..row+n_rows of the job; the lanes beyond are harmless rows.
+template <class T, bool general>
+SKSOFTMAX_INLINE void fill(Tile<T>& tile, const Job<T>& job, std::int64_t row, int n_rows) {
+  const std::int64_t K = job.n_classes, first = row * K;
+  transpose_in(job.logits + first, K, n_rows, tile.logits);
+  if (job.target_proba != nullptr)
+    transpose_in(job.target_proba + first, K, n_rows, tile.target_proba);
+  if (job.direction != nullptr) transpose_in(job.direction + first, K, n_rows, tile.direction);
+  if (job.target_index != nullptr)
+    std::memcpy(tile.targets, job.target_index + row, n_rows * sizeof(std::int64_t));
+  if (job.weight != nullptr) std::memcpy(tile.weight, job.weight + row, n_rows * sizeof(T));
+  if constexpr (!general) return;
+  if (job.mask != nullptr)
+    for (int r = 0; r < n_rows; ++r)
+      for (std::int64_t k = 0; k < K; ++k)
+        if (job.mask[first + r * K + k] == 0) tile.logits[k * tile.width + r] = -kInfinity<T>;
+  if (job.temperature != nullptr)
+    for (int r = 0; r < tile.width; ++r)
+      tile.temperature[r] =
+          r < n_rows ? job.temperature[(row + r) * job.temperature_stride] : T(1);
+}
+
+template <class T>
+SKSOFTMAX_INLINE void empty(const Tile<T>& tile, const Job<T>& job, std::int64_t row, int n_rows) {
+  if (job.out != nullptr)
+    transpose_out(tile.out, job.n_classes, n_rows, job.out + row * job.n_classes);
+  if (job.row_out != nullptr)
+    std::memcpy(job.row_out + row, tile.row_out, n_rows * sizeof(T));
+}
+
+template <class T, class State>
+SKSOFTMAX_INLINE void point_at_tile(const Job<T>& job, Tile<T>& tile, State& state) {
+  state.shape.n_classes = job.n_classes;
+  state.shape.stride = tile.width;
+  if (job.target_index != nullptr) state.shape.load_targets(tile.targets);
+  state.group = group_of(job);
+  state.group.logits = tile.logits;
+  state.group.target_proba = job.target_proba != nullptr ? tile.target_proba : nullptr;
+  state.group.direction = tile.direction;
+  state.group.kept = state.group.out = tile.out;
+  state.group.row_out = tile.row_out;
+  state.group.temperature = job.temperature != nullptr ? tile.temperature : nullptr;
+  state.group.weight = job.weight != nullptr ? tile.weight : nullptr;
+}
+
+// Groups of rows taken through the steps together: each step of one hides the latency of the other.
+constexpr int kGroups = 2;
+
+template <class T, Verb verb, bool general, bool soft>
+Fault rows_across_samples(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+  constexpr int width = Simd<T>::width;
+  using State = typename VerbOf<T, verb, general, soft, FewClasses<T>>::type;
+  Tile<T> tiles[kGroups] = {};
+  Fault fault;
+  for (std::int64_t row = begin; row < end; row += kGroups * width) {
+    prefetch(job, row * job.n_classes, kGroups * width * job.n_classes);
+    State states[kGroups];
+    typename Simd<T>::I bad[kGroups];
+    int n_rows[kGroups];
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      const std::int64_t rest = end - row - g * width;
+      n_rows[g] = static_cast<int>(rest < 0 ? 0 : rest < width ? rest : width);
+      fill<T, general>(tiles[g], job, row + g * width, n_rows[g]);
+      point_at_tile(job, tiles[g], states[g]);
+      states[g].shift();
+    }
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) states[g].sum();
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) bad[g] = states[g].finish();
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      states[g].write();
+      empty(tiles[g], job, row + g * width, n_rows[g]);
+      if (states[g].shape.any_row(bad[g]))
+        for (int r = 0; r < n_rows[g]; ++r)
+          if (bad[g][r]) note_fault(job, row + g * width + r, fault);
+    }
+  }
+  return fault;
+}
+
+template <class T, Verb verb, bool general, bool soft>
+Fault rows_in_shape(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+  return job.row_ptr == nullptr && job.n_classes <= kMostAcross<T>
+             ? rows_across_samples<T, verb, general, soft>(job, begin, end)
+             : rows_along_classes<T, verb, general, soft>(job, begin, end);
+}
+
+template <class T, Verb verb>
+Fault rows(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+  constexpr bool losses = verb == Verb::loss || verb == Verb::loss_gradient;
+  const bool general = job.mask != nullptr || job.temperature != nullptr ||
+                       job.label_smoothing > T(0) || job.logit_l2 > T(0);
+  if (losses && job.target_proba != nullptr)
+    return general ? rows_in_shape<T, verb, true, losses>(job, begin, end)
+                   : rows_in_shape<T, verb, false, losses>(job, begin, end);
+  return general ? rows_in_shape<T, verb, true, false>(job, begin, end)
+                 : rows_in_shape<T, verb, false, false>(job, begin, end);
+}
+
+template <class T, class Function>
+SKSOFTMAX_INLINE void elementwise(const T* x, T* out, std::int64_t n, Function f) {
+  constexpr int width = Simd<T>::width;
+  std::int64_t i = 0;
+  for (; i + width <= n; i += width) store<T>(out + i, f(load<T>(x + i)));
+  if (i < n) {
+    const int rest = static_cast<int>(n - i);
+    store_partial<T>(out + i, f(load_partial<T>(x + i, rest, T(0))), rest);
+  }
+}
+
+template <class T>
+void elements_exp(const T* x, T* out, std::int64_t n) {
+  elementwise(x, out, n, [](Vec<T> v) { return exp_nonpositive<T>(v); });
+}
+template <class T>
+void elements_log(const T* x, T* out, std::int64_t n) {
+  elementwise(x, out, n, [](Vec<T> v) { return log_positive<T>(v); });
+}
+template <class T>
+void elements_log1p(const T* x, T* out, std::int64_t n) {
+  elementwise(x, out, n, [](Vec<T> v) { return log1p_nonnegative<T>(v); });
+}
+
+template <class T>
+constexpr Body<T> body() {
+  return {{rows<T, Verb::softmax>, rows<T, Verb::log_softmax>, rows<T, Verb::logsumexp>,
+           rows<T, Verb::entropy>, rows<T, Verb::loss>, rows<T, Verb::loss_gradient>,
+           rows<T, Verb::hessian_product>},
+          elements_exp<T>,
+          elements_log<T>,
+          elements_log1p<T>};
+}
+
+}  // namespace
+
+#define SKSOFTMAX_PASTE_(a, b) a##b
+#define SKSOFTMAX_PASTE(a, b) SKSOFTMAX_PASTE_(a, b)
+#define SKSOFTMAX_TEXT_(a) #a
+#define SKSOFTMAX_TEXT(a) SKSOFTMAX_TEXT_(a)
+
+extern const Kernel SKSOFTMAX_PASTE(kernel_, SKSOFTMAX_ISA) = {
+    SKSOFTMAX_TEXT(SKSOFTMAX_ISA), body<float>(), body<double>()};
+
+}  // namespace sksoftmax
