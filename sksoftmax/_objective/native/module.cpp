@@ -1,0 +1,207 @@
+// The door of the linear passes: sizes are checked, the GIL is released, rows are dealt to threads.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../../_kernel/native/kernel.h"
+#include "../../_kernel/native/parallel.h"
+#include "linear.h"
+
+namespace nb = nanobind;
+using namespace sksoftmax;
+
+namespace {
+
+template <class T>
+using In = std::optional<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>;
+template <class T>
+using Out = std::optional<nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>;
+
+const LinearKernel* active = nullptr;
+
+template <class T>
+const LinearBody<T>& body() {
+  if constexpr (sizeof(T) == 4) return active->float32;
+  else return active->float64;
+}
+
+void require(bool condition, const char* message) {
+  if (!condition) throw nb::value_error(message);
+}
+
+template <class Array>
+auto data_of(const Array& array, const char* name, std::int64_t size) {
+  if (array && static_cast<std::int64_t>(array->size()) != size)
+    throw nb::value_error((std::string(name) + ": expected " + std::to_string(size) +
+                           " entries, got " + std::to_string(array->size()))
+                              .c_str());
+  return array ? array->data() : nullptr;
+}
+
+template <class T>
+void check_sparse(const LinearJob<T>& job, std::int64_t n_entries) {
+  require(job.row_ptr[0] == 0 && job.row_ptr[job.n_rows] == n_entries,
+          "X: the row pointers of the CSR matrix do not span its entries");
+  for (std::int64_t i = 0; i < job.n_rows; ++i)
+    require(job.row_ptr[i] <= job.row_ptr[i + 1], "X: the CSR row pointers must not decrease");
+  for (std::int64_t e = 0; e < n_entries; ++e) {
+    const std::int64_t j = job.columns32 != nullptr ? job.columns32[e] : job.columns64[e];
+    require(j >= 0 && j < job.n_features, "X: a CSR column index lies outside the matrix");
+  }
+}
+
+template <class T>
+void check_targets(const LinearJob<T>& job) {
+  for (std::int64_t i = 0; job.target_index != nullptr && i < job.n_rows; ++i)
+    require(job.target_index[i] >= 0 && job.target_index[i] < job.n_classes,
+            "target: a class index lies outside 0..n_classes - 1");
+}
+
+// Parts: consecutive blocks, so many that threads can share them, so few that their sums fit.
+constexpr std::int64_t kMostParts = 32, kMostPartEntries = std::int64_t{1} << 22;
+constexpr std::int64_t kEntriesPerThread = 1 << 20;  // of X times outputs: about 100 microseconds
+
+template <class T>
+double run_parts(const LinearJob<T>& job, double* sums, int n_threads, bool* good) {
+  const std::int64_t size = sums_rows(job) * sums_columns(job);
+  const std::int64_t block = body<T>().block_rows(job);
+  const std::int64_t n_blocks = (job.n_rows + block - 1) / block;
+  std::int64_t most = std::max<std::int64_t>(2, kMostPartEntries / std::max<std::int64_t>(1, size));
+  const std::int64_t n_parts = std::min({n_blocks, most, kMostParts});
+  const std::int64_t work = job.n_rows * job.n_columns * std::max(sums_rows(job), job.n_outputs);
+  n_threads = static_cast<int>(std::min<std::int64_t>(n_threads, 1 + work / kEntriesPerThread));
+  const std::int64_t scratch = body<T>().workspace_size(job);
+
+  std::vector<double> part_sums(n_parts * size, 0.0);
+  std::vector<PartSums> parts(n_parts);
+  std::vector<char> part_good(n_parts, 1);
+  const std::int64_t workers = std::min<std::int64_t>(n_threads, n_parts);
+  std::unique_ptr<T[]> memory(new T[workers * scratch]);
+  for_each_block(n_parts, n_threads, [&](std::int64_t part, int worker) {
+    parts[part].sums = part_sums.data() + part * size;
+    const std::int64_t first = n_blocks * part / n_parts, last = n_blocks * (part + 1) / n_parts;
+    part_good[part] = body<T>().run(job, first * block, std::min(last * block, job.n_rows),
+                                    memory.get() + worker * scratch, parts[part]);
+  });
+  double loss = 0;
+  for (std::int64_t part = 0; part < n_parts; ++part) {
+    loss += parts[part].loss;
+    *good = *good && part_good[part];
+    for (std::int64_t i = 0; i < size; ++i) sums[i] += part_sums[part * size + i];
+  }
+  return loss;
+}
+
+template <class T>
+double run(int pass, std::int64_t n_rows, std::int64_t n_features, bool intercept,
+           std::int64_t n_classes, std::int64_t n_outputs, In<T> X, In<T> values,
+           In<std::int32_t> columns32, In<std::int64_t> columns64, In<std::int64_t> row_ptr,
+           In<T> center, In<T> coef, In<T> direction, In<T> offset, In<std::uint8_t> mask,
+           In<T> weight, In<std::int64_t> target_index, In<T> target_proba,
+           double label_smoothing, double logit_l2, Out<double> sums, Out<T> rows_out,
+           int n_threads) {
+  require(pass >= 0 && pass <= static_cast<int>(Pass::pair_curvature), "pass: no such pass");
+  require(n_rows > 0 && n_features > 0 && n_classes > 0, "X: must have rows and columns");
+  // Every size below is a product of these and stays within 64 bits.
+  constexpr std::int64_t kMost = std::int64_t{1} << 60;
+  require(n_classes < (1 << 30) && n_features < (std::int64_t{1} << 28) &&
+              n_features < kMost / n_classes / n_classes,
+          "X: too many columns");
+  require(n_rows < kMost / (n_features + 1) && n_rows < kMost / n_classes, "X: too many rows");
+  require(n_outputs == n_classes || (n_outputs == 1 && n_classes == 2), "n_outputs: wrong");
+  require(n_threads >= 1, "n_threads: must be at least 1");
+  LinearJob<T> job;
+  job.pass = static_cast<Pass>(pass);
+  job.n_rows = n_rows;
+  job.n_features = n_features;
+  job.n_columns = n_features + (intercept ? 1 : 0);
+  job.n_classes = n_classes;
+  job.n_outputs = n_outputs;
+  job.label_smoothing = static_cast<T>(label_smoothing);
+  job.logit_l2 = static_cast<T>(logit_l2);
+  const bool sparse = !X;
+  job.X = data_of(X, "X", n_rows * n_features);
+  if (sparse) {
+    require(values && row_ptr && (columns32.has_value() != columns64.has_value()),
+            "X: dense or CSR, one of them");
+    const std::int64_t n_entries = static_cast<std::int64_t>(values->size());
+    job.values = values->data();
+    job.columns32 = data_of(columns32, "X.indices", n_entries);
+    job.columns64 = data_of(columns64, "X.indices", n_entries);
+    job.row_ptr = data_of(row_ptr, "X.indptr", n_rows + 1);
+    require(job.pass == Pass::logits || job.pass == Pass::loss_gradient ||
+                job.pass == Pass::hessian_product,
+            "X: this pass needs dense rows");
+  }
+  const std::int64_t n_coef = n_outputs * job.n_columns;
+  job.center = data_of(center, "center", n_features);
+  job.coef = data_of(coef, "coef", n_coef);
+  job.direction = data_of(direction, "direction", n_coef);
+  job.offset = data_of(offset, "offset", n_rows * n_classes);
+  job.mask = data_of(mask, "mask", n_rows * n_classes);
+  job.weight = data_of(weight, "sample_weight", n_rows);
+  job.target_index = data_of(target_index, "target", n_rows);
+  job.target_proba = data_of(target_proba, "target", n_rows * n_classes);
+
+  const bool coefless = job.pass == Pass::moments || job.pass == Pass::gram;
+  require(coefless || job.coef != nullptr, "coef: is needed");
+  require((job.pass == Pass::hessian_product) == (job.direction != nullptr),
+          "direction: given where unused, or missing");
+  require(job.pass != Pass::loss_gradient ||
+              (job.target_index != nullptr) != (job.target_proba != nullptr),
+          "target: exactly one kind is needed");
+  if (job.pass != Pass::loss_gradient) job.target_index = nullptr, job.target_proba = nullptr;
+  require(job.pass == Pass::logits ? rows_out.has_value() : sums.has_value(), "out: is missing");
+  job.rows_out = data_of(rows_out, "rows_out", n_rows * n_outputs);
+  double* sums_data = data_of(sums, "sums", sums_rows(job) * sums_columns(job));
+
+  nb::gil_scoped_release release;
+  if (sparse) check_sparse(job, static_cast<std::int64_t>(values->size()));
+  check_targets(job);
+  bool good = true;
+  const double loss = run_parts(job, sums_data, n_threads, &good);
+  return good ? loss : std::numeric_limits<double>::infinity();
+}
+
+template <class T>
+void bind(nb::module_& m) {
+  m.def("run", &run<T>, nb::kw_only(), nb::arg("pass_"), nb::arg("n_rows"), nb::arg("n_features"),
+        nb::arg("intercept"), nb::arg("n_classes"), nb::arg("n_outputs"), nb::arg("X").none().noconvert(),
+        nb::arg("values").none().noconvert(), nb::arg("columns32").none().noconvert(), nb::arg("columns64").none().noconvert(),
+        nb::arg("row_ptr").none().noconvert(), nb::arg("center").none().noconvert(), nb::arg("coef").none().noconvert(),
+        nb::arg("direction").none().noconvert(), nb::arg("offset").none().noconvert(), nb::arg("mask").none().noconvert(),
+        nb::arg("weight").none().noconvert(), nb::arg("target_index").none().noconvert(),
+        nb::arg("target_proba").none().noconvert(), nb::arg("label_smoothing"), nb::arg("logit_l2"),
+        nb::arg("sums").none().noconvert(), nb::arg("rows_out").none().noconvert(), nb::arg("n_threads"));
+}
+
+const LinearKernel& table_of([[maybe_unused]] const std::string& name) {
+#if defined(SKSOFTMAX_HAVE_avx512)
+  if (name == "avx512") return linear_avx512;
+  if (name == "avx2") return linear_avx2;
+#endif
+  return linear_baseline;
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  const char* error = nullptr;
+  int count = 0;
+  const Isa* list = isa_list(&count);
+  const int chosen = choose_isa(&error);
+  if (chosen < 0) throw nb::import_error(error);
+  active = &table_of(list[chosen].name);
+  bind<float>(m);
+  bind<double>(m);
+}

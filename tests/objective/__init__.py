@@ -1,0 +1,1 @@
+"""The first floor: value, derivatives and curvature of the linear objective."""
