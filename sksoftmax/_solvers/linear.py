@@ -1,0 +1,238 @@
+"""Fits a linear softmax objective: picks a solver, runs it, says what is wrong if anything is."""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from sksoftmax._solvers import existence
+from sksoftmax._solvers.lbfgs import minimize_lbfgs
+from sksoftmax._solvers.metric import build_metric
+from sksoftmax._solvers.newton import (
+    MOST_BLOCK_ENTRIES,
+    ExactDirection,
+    TruncatedDirection,
+    minimize_newton,
+)
+from sksoftmax._solvers.protocol import Control, Outcome, Point
+
+SOLVERS = ("auto", "lbfgs", "newton-cholesky", "newton-cg")
+# "auto" hands over from lbfgs to newton-cg when it has not converged after this many iterations:
+# nearly separable data, where curvature differs so much between rows that no fixed metric helps.
+_PATIENCE = 40
+_MOST_EXACT_PARAMETERS = 3000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something the user should know: kind is "separation", "rank" or "not_converged".
+
+    For "rank", `columns` are the dependent columns and the message has a place "{columns}".
+    """
+
+    kind: str
+    message: str
+    columns: tuple[int, ...] | None = None
+
+
+@dataclass
+class LinearFit:
+    coef: np.ndarray
+    intercept: np.ndarray
+    value: float
+    n_iter: int
+    solver: str
+    converged: bool
+    problems: list[Problem] = field(default_factory=list)
+
+
+def solve_linear(
+    objective, *, solver="auto", tol=1e-6, max_iter=200, start=None, progress=None
+) -> LinearFit:
+    """Minimise a `LinearObjective`.
+
+    1. metric    a change of variables from the columns' covariance; it also measures gradients
+    2. rank      without a penalty: leave dependent columns out, take the smallest norm at the end
+    3. minimise  by the solver asked for, or the one that should be fastest
+    4. diagnose  separation, no convergence
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    solver : {"auto", "lbfgs", "newton-cholesky", "newton-cg"}
+    tol : float
+        Largest accepted entry of the gradient in the metric's variables (about the square root
+        of the distance to the minimum, in nats): the columns' units do not matter.
+    max_iter : int
+    start : (coef, intercept) or None
+    progress : callable (n_iter, value, gradient_norm) or None
+    """
+    with _blas_controller().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+        metric = build_metric(objective)  # 1
+        dependent = existence.dependent_columns(objective, metric.curvature)  # 2
+        solve = _solve if len(dependent) == 0 else _solve_kept_columns
+        return solve(objective, metric, dependent, solver, tol, max_iter, start, progress)
+
+
+def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> LinearFit:
+    theta = objective.zeros() if start is None else objective.pack(*start)
+    bound = existence.separation_bound(objective)
+    control = Control(
+        tol=tol,
+        max_iter=max_iter,
+        norm=metric.norm,
+        hopeless=lambda value: value < bound,
+        rounding=float(np.finfo(objective.dtype).eps),
+        progress=progress,
+    )
+    name = pick_solver(objective) if solver == "auto" else solver
+    theta = objective.without_shift(theta)
+    outcome, name = _minimise(objective, metric, theta, control, name, solver == "auto")  # 3
+    if outcome.n_iter == 0 and progress is not None:
+        progress(1, outcome.point.value, metric.norm(outcome.point.gradient))
+    problems = _diagnose(objective, metric, outcome, name, control)  # 4
+    coef, intercept = objective.unpack(objective.without_shift(outcome.point.theta))
+    return LinearFit(
+        coef,
+        intercept,
+        value=outcome.point.value,
+        n_iter=max(1, outcome.n_iter),
+        solver=name,
+        converged=outcome.status == "converged",
+        problems=problems,
+    )
+
+
+def _solve_kept_columns(
+    objective, metric, dependent, solver, tol, max_iter, start, progress
+) -> LinearFit:
+    """Without a penalty, dependent columns are left out, and what the others found is spread over
+    all columns so that its norm is smallest."""
+    kept = np.setdiff1d(np.arange(objective.n_features), dependent)
+    if len(kept) == 0:
+        kept = dependent[:1]  # every column is constant: one of them keeps the coefficient 0
+    part = objective.with_columns(kept)
+    if start is not None:
+        start = np.asarray(start[0]).reshape(objective.n_outputs, -1)[:, kept], start[1]
+    fit = _solve(part, build_metric(part), None, solver, tol, max_iter, start, progress)
+    theta = existence.embed_smallest_norm(
+        objective,
+        metric.curvature,
+        np.setdiff1d(dependent, kept),
+        part.pack(fit.coef, fit.intercept),
+    )
+    fit.coef, fit.intercept = objective.unpack(theta)
+    fit.problems.append(_rank_deficient(dependent))
+    return fit
+
+
+def pick_solver(objective) -> str:
+    """The faster of exact Newton and L-BFGS by their cost in seconds, roughly: 8 iterations that
+    form and factor the Hessian against 40 passes."""
+    n, d, K = objective.n_samples, objective.n_columns, objective.n_outputs
+    flop, call = 4e-11, 1.5e-4
+    one_pass = 4 * n * d * K * flop + n * K * 3e-9 + call
+    pairs = max(1, K * (K - 1) // 2)
+    newton_step = n * d**2 * pairs * flop + (K * d) ** 3 / 3 * flop + 2 * call
+    if objective.is_sparse or K * d > _MOST_EXACT_PARAMETERS:
+        return "lbfgs"
+    return "newton-cholesky" if 8 * (one_pass + newton_step) < 40 * one_pass else "lbfgs"
+
+
+def _minimise(objective, metric, theta, control, name, may_switch) -> tuple[Outcome, str]:
+    if name == "newton-cholesky":
+        return minimize_newton(objective, metric, theta, control, ExactDirection(objective)), name
+    if name == "newton-cg":
+        direction = TruncatedDirection(objective, metric)
+        return minimize_newton(objective, metric, theta, control, direction), name
+    blocks = objective.n_outputs * objective.n_columns**2
+    may_switch = may_switch and blocks <= MOST_BLOCK_ENTRIES and metric.transform.ndim == 3
+    patience = min(_PATIENCE, control.max_iter) if may_switch else control.max_iter
+    outcome = minimize_lbfgs(objective, metric, theta, control, patience)
+    if not may_switch or outcome.status in ("converged", "separated"):
+        return outcome, name
+    spent = outcome.n_iter
+    rest = replace(control, max_iter=control.max_iter - spent)
+    if control.progress is not None:
+        rest.progress = lambda n, value, norm: control.progress(spent + n, value, norm)
+    outcome, name = _minimise(objective, metric, outcome.point.theta, rest, "newton-cg", False)
+    return Outcome(outcome.point, spent + outcome.n_iter, outcome.status), name
+
+
+def _diagnose(objective, metric, outcome, name, control) -> list[Problem]:
+    problems = []
+    unbounded = existence.is_unbounded_problem(objective)
+    if outcome.status == "separated":
+        problems.append(_separated("perfectly"))
+    elif unbounded and len(absent := existence.absent_classes(objective)):
+        problems.append(_absent(absent))
+    elif unbounded and _recedes(objective, outcome.point.theta):
+        problems.append(_separated("in part"))
+    elif outcome.status != "converged":
+        problems.append(_not_converged(outcome, name, control, metric))
+    return problems
+
+
+def _recedes(objective, theta) -> bool:
+    """In float64: near a recession the curvature is below the rounding of float32."""
+    exact = objective.in_float64()
+    theta = exact.pack(*objective.unpack(theta))
+    point = Point(theta, *exact.loss_gradient(theta))
+    if exact.n_outputs * exact.n_columns <= 300 and not exact.is_sparse:
+        direction = ExactDirection(exact)
+    else:
+        direction = TruncatedDirection(exact, build_metric(exact))
+    return existence.recedes(exact, direction, point)
+
+
+def _separated(how) -> Problem:
+    return Problem(
+        "separation",
+        f"The classes are separated {how} by the columns of X: without a penalty some "
+        "coefficients have no finite estimate, and the fit was stopped on their way to infinity "
+        "(their values and probabilities near 0 and 1 mean nothing). Use a finite C (C=1e3 is "
+        "a weak penalty), or remove or merge the columns or classes that are separated.",
+    )
+
+
+def _absent(classes) -> Problem:
+    listed = ", ".join(map(str, classes))
+    return Problem(
+        "separation",
+        f"No row has weight on the classes at positions {listed} of classes_: their intercepts "
+        "have no finite estimate and were stopped on their way to minus infinity. Leave those "
+        "classes out, or use label_smoothing or logit_l2, which bound them.",
+    )
+
+
+def _rank_deficient(columns) -> Problem:
+    return Problem(
+        "rank",
+        "Columns {columns} of X are constant or linear combinations of other columns: without "
+        "a penalty their coefficients are not determined, and those of smallest norm were taken. "
+        "Probabilities are not affected. Drop these columns, or use a finite C.",
+        tuple(int(j) for j in columns),
+    )
+
+
+def _not_converged(outcome, name, control, metric) -> Problem:
+    norm = metric.norm(outcome.point.gradient)
+    state = f"the largest entry of the scaled gradient is {norm:.2g}, tol={control.tol:.2g}"
+    if outcome.status == "stalled":
+        message = (
+            f"The {name} solver stopped after {outcome.n_iter} iterations because rounding hides "
+            f"any further decrease: {state}. Use a larger tol, or float64 X if it is float32."
+        )
+    else:
+        message = (
+            f"The {name} solver did not converge within max_iter={control.max_iter} iterations: "
+            f"{state}. Increase max_iter or tol, or use solver='auto'."
+        )
+    return Problem("not_converged", message)
+
+
+@lru_cache(maxsize=1)
+def _blas_controller() -> ThreadpoolController:
+    """The products are threaded by ourselves; small BLAS calls must not wake BLAS threads."""
+    return ThreadpoolController()

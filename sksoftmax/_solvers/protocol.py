@@ -1,0 +1,94 @@
+"""What solvers need of an objective, and what they return."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class Objective(Protocol):
+    """A smooth function of theta, shape (n_outputs, n_columns)."""
+
+    n_outputs: int
+    n_columns: int
+
+    def loss_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value (inf where it overflows) and gradient, shape of theta."""
+        raise TypeError("the objective has no loss_gradient")
+
+    def hessian_product(self, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Hessian at theta times a direction."""
+        raise TypeError("the objective has no hessian_product")
+
+    def hessian(self, theta: np.ndarray) -> np.ndarray:
+        """The Hessian in the order of theta.ravel()."""
+        raise TypeError("the objective has no hessian")
+
+    def class_curvature(self, theta: np.ndarray) -> np.ndarray:
+        """Diagonal blocks of the Hessian, (n_outputs, n_columns, n_columns)."""
+        raise TypeError("the objective has no class_curvature")
+
+
+@dataclass
+class Point:
+    """A place the solver has been."""
+
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
+
+
+# Iterations without a decrease beyond rounding after which a solver stops.
+_PATIENCE = 10
+
+
+@dataclass
+class Control:
+    """When to stop, and whom to tell.
+
+    `norm` measures a gradient without regard to the scale of the columns; `hopeless` tells from
+    a value that there is no minimum; `rounding` is the relative noise of a value.
+    """
+
+    tol: float
+    max_iter: int
+    norm: Callable[[np.ndarray], float]
+    hopeless: Callable[[float], bool]
+    rounding: float
+    progress: Callable[[int, float, float], None] | None = None
+    best: float = math.inf
+    idle: int = 0
+
+    def report(self, n_iter: int, point: Point) -> str | None:
+        """Tell the progress; return why to stop here, or None."""
+        norm = self.norm(point.gradient)
+        if self.progress is not None and n_iter > 0:
+            self.progress(n_iter, point.value, norm)
+        if norm <= self.tol:
+            return "converged"
+        if self.hopeless(point.value):
+            return "separated"
+        improves = point.value + self.rounding * abs(point.value) < self.best
+        self.idle = 0 if improves else self.idle + 1
+        self.best = min(self.best, point.value)
+        if self.idle >= _PATIENCE:
+            return "converged" if self.at_rounding(point) else "stalled"
+        return None
+
+    def at_rounding(self, point: Point) -> bool:
+        """Can rounding alone explain what is left of the gradient?"""
+        return self.norm(point.gradient) <= 100 * self.rounding
+
+
+@dataclass
+class Outcome:
+    """Where a solver stopped, after how many iterations, and why.
+
+    status: "converged", "separated", "stalled" (no step improves), or "max_iter".
+    """
+
+    point: Point
+    n_iter: int
+    status: str
