@@ -1,0 +1,195 @@
+"""What every estimator does alike: check parameters, show progress, fail without a trace."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+Progress = Callable[[int, float, float], None]
+
+
+def restores_on_failure(method: Method) -> Method:
+    """Decorate a method that changes ``self``: if it raises, ``vars(self)`` is what it was before.
+
+    Ctrl-C counts as a failure: the exception travels on, and a model fitted earlier still predicts.
+    """
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:  # KeyboardInterrupt too: restored first, then re-raised
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
+
+
+# Parameters. Each check says the name, what is accepted, and what was given.
+
+
+def check_number(
+    value: object,
+    name: str,
+    accepted: str,
+    *,
+    above: float = -np.inf,
+    at_least: float = -np.inf,
+    below: float = np.inf,
+    infinite: bool = False,
+) -> float:
+    """Return `value` as a float, or raise an error that says what is `accepted`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be {accepted}; got {value!r} of type {type(value).__name__}.")
+    number = float(value)
+    in_range = number > above and number >= at_least and (number < below or below == np.inf)
+    if not in_range or (np.isinf(number) and not infinite):  # NaN is in no range
+        raise ValueError(f"{name} must be {accepted}; got {value!r}.")
+    return number
+
+
+def check_integer(value: object, name: str, accepted: str, *, at_least: int) -> int:
+    """Return `value` as an int, or raise an error that says what is `accepted`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be {accepted}; got {value!r} of type {type(value).__name__}.")
+    if value < at_least:
+        raise ValueError(f"{name} must be {accepted}; got {value!r}.")
+    return int(value)
+
+
+def check_flag(value: object, name: str) -> bool:
+    """Return `value` as a bool, or raise a TypeError."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}.")
+    return bool(value)
+
+
+def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
+    """Return `value`, or raise a ValueError that lists the `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        accepted = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {accepted}; got {value!r}.")
+    return value
+
+
+def check_verbose(value: object) -> int:
+    """Return `verbose` as an int: 0 is silent, anything above shows progress."""
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    return check_integer(value, "verbose", "0 (silent) or a positive integer", at_least=0)
+
+
+# Data
+
+
+def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X as C-ordered float64 or float32, or CSR; copied only if it was neither.
+
+    `reset` learns the number and names of the features, otherwise they must be those of `fit`.
+    """
+    kinds = [np.float64, np.float32]
+    return canonical_csr(
+        validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype=kinds, order="C")
+    )
+
+
+def check_features_and_labels(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    """Return X as `check_features` does, and the labels as an array of one dimension."""
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) > 1 and shape[1] > 1:
+        raise ValueError(
+            f"y should be a 1d array of labels, got an array of shape {shape} instead. "
+            "Pass rows of probabilities as y_proba=."
+        )
+    kinds = [np.float64, np.float32]
+    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=kinds, order="C")
+    check_classification_targets(y)
+    return canonical_csr(X), y
+
+
+def canonical_csr(X: Any) -> Any:
+    """Return CSR without repeated entries (in a copy), so that their squares are right.
+
+    Dense arrays come back as they are.
+    """
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+# Progress
+
+
+@contextmanager
+def iteration_progress(verbose: int, name: str, max_iter: int) -> Iterator[Progress | None]:
+    """Yield what a solver calls in each iteration: a tqdm bar, else plain lines; None if silent."""
+    if not verbose:
+        yield None
+        return
+    try:
+        from tqdm.auto import tqdm  # optional: the extra `progress`
+    except ImportError:
+        yield functools.partial(_print_iteration, name)
+        return
+    with tqdm(total=max_iter, desc=name, unit="it") as bar:
+
+        def advance(n_iter: int, value: float, gradient_norm: float) -> None:
+            bar.set_postfix(
+                objective=f"{value:.6g}", gradient=f"{gradient_norm:.1e}", refresh=False
+            )
+            bar.update(n_iter - bar.n)
+
+        yield advance
+        bar.total = bar.n  # it converged: the bar is full
+        bar.refresh()
+
+
+def _print_iteration(name: str, n_iter: int, value: float, gradient_norm: float) -> None:
+    print(
+        f"{name}: iteration {n_iter}, objective {value:.6g}, gradient {gradient_norm:.1e}",
+        flush=True,
+    )
+
+
+# Results
+
+
+def check_finite(**values: Any) -> None:
+    """Raise a ValueError if an estimate is not finite: no model comes from overflowed sums."""
+    for name, value in values.items():
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"The fit overflowed: {name} is not finite. Entries of X (or offset, weights or C) "
+                "are too large or too small for its floating-point type; scale the features."
+            )
+
+
+def feature_names(estimator: Any, columns: Sequence[int], *, at_most: int = 10) -> str:
+    """Name features for a message as in fit, else x0, x1, ...; a long list ends in a count."""
+    names = getattr(estimator, "feature_names_in_", None)
+    shown = [f"x{j}" if names is None else str(names[j]) for j in columns[:at_most]]
+    rest = len(columns) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+
+
+def warn_of_problems(estimator: Any, problems: Sequence[Any], *, stacklevel: int) -> None:
+    """Turn what a solver found wrong into one ConvergenceWarning each, with the features named."""
+    for problem in problems:
+        message = problem.message
+        if problem.columns is not None:
+            message = message.replace("{columns}", feature_names(estimator, problem.columns))
+        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)

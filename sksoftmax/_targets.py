@@ -1,0 +1,419 @@
+"""From labels, probabilities, offsets, masks and weights to the arrays that an objective takes.
+
+Everything with one column per class is aligned here to ``classes_``, so that below this line a
+class is a column number and a target is either a column number or a row of probabilities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, NoReturn
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+# How far the sum of a row of probabilities may be from 1: printed probabilities have few decimals,
+# float32 ones of many classes lose a few more. Rows are then divided by their sum.
+SUM_TOLERANCE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-4}
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What to fit, class by class, in the dtype of X.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,), sorted
+    target : int64 ndarray of shape (n_samples,), or probabilities of shape (n_samples, n_classes)
+    sample_weight : ndarray of shape (n_samples,) with the class weights multiplied in, or None
+    offset : ndarray of shape (n_samples, n_classes), or None
+    mask : bool ndarray of shape (n_samples, n_classes), or None
+    """
+
+    classes: np.ndarray
+    target: np.ndarray
+    sample_weight: np.ndarray | None
+    offset: np.ndarray | None
+    mask: np.ndarray | None
+
+    def ridge(self, C: float) -> float:
+        """Return alpha = 1 / (C sum_i w_i), what |coef|^2 / 2 costs beside a mean loss."""
+        weight = self.sample_weight
+        total = float(len(self.target) if weight is None else weight.sum(dtype=np.float64))
+        alpha = 1.0 / (C * total) if C * total > 0 else np.inf
+        if not np.isfinite(alpha):
+            raise ValueError(
+                f"C={C!r} is too small: the penalty 1 / (C * sum of weights) overflows."
+            )
+        return alpha
+
+
+def encode_targets(
+    X: Any,
+    y: np.ndarray | None,
+    *,
+    y_proba: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    offset: Any = None,
+    mask: Any = None,
+    classes: Any = None,
+) -> Targets:
+    """Check all that belongs to the targets and express it in columns of classes.
+
+    1. classes: those given, else the columns of `y_proba`, else the sorted labels of `y`
+    2. target: the position of each label, or the aligned rows of `y_proba`, which win over `y`
+    3. mask and offset, aligned; a target on an unavailable class is an error
+    4. weight of a row = sample_weight * sum_k target_k class_weight_k
+    """
+    n_samples, dtype = X.shape[0], X.dtype
+    y_proba = _as_table(y_proba, "y_proba")
+    labels, inverse = (None, None) if y is None else _unique_labels(y)
+    class_array = _find_classes(labels, y_proba, classes, per_class=(y_proba, offset, mask))  # 1
+    codes = None if labels is None else _codes(labels, class_array)[inverse]  # 2
+    if y_proba is None:
+        assert codes is not None  # y and y_proba are not both None: the estimator's door said so
+        target = codes
+    else:
+        target = check_proba(y_proba, class_array, n_samples, dtype)
+    mask = check_mask(mask, class_array, n_samples)  # 3
+    offset = check_offset(offset, class_array, n_samples, dtype, mask)
+    _check_target_is_available(target, mask, class_array)
+    weight = check_sample_weight(sample_weight, n_samples)  # 4
+    weight = _multiply_class_weight(weight, target, class_weight, class_array)
+    if weight is not None:
+        weight = weight.astype(dtype, copy=False)
+    return Targets(class_array, target, weight, offset, mask)
+
+
+# Classes
+
+
+def _unique_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return np.unique(y, return_inverse=True)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        raise ValueError(
+            f"y mixes labels that cannot be sorted ({', '.join(kinds)}); "
+            "make them all strings or all numbers."
+        ) from None
+
+
+def _find_classes(
+    labels: np.ndarray | None, y_proba: Any, classes: Any, per_class: tuple[Any, ...]
+) -> np.ndarray:
+    """Return the sorted classes that the data, or the user, name."""
+    if classes is not None:
+        found = _check_given_classes(classes, per_class)
+    elif y_proba is not None and _is_frame(y_proba):
+        found = _classes_of_columns(list(y_proba.columns), labels)
+    elif labels is not None:
+        found = labels
+        if y_proba is not None:
+            _check_number_of_columns(y_proba, "y_proba", labels)
+    else:
+        found = np.arange(y_proba.shape[1])
+    if len(found) < 2:
+        raise ValueError(
+            f"At least two classes are needed, but there is one class only: {label_text(found[0])}."
+            " If others are possible, name all of them in classes=."
+        )
+    return found
+
+
+def _check_given_classes(classes: Any, per_class: tuple[Any, ...]) -> np.ndarray:
+    """Return `classes=` sorted, which it must be already if columns without names follow it."""
+    given = np.asarray(classes)
+    if given.ndim != 1 or len(given) == 0:
+        raise ValueError(f"classes must be a list of labels; got {classes!r}.")
+    ordered = np.unique(given)
+    if len(ordered) < len(given):
+        raise ValueError(f"classes must be unique; got {given.tolist()}.")
+    has_arrays = any(values is not None and not _is_frame(values) for values in per_class)
+    if has_arrays and not np.array_equal(ordered, given):
+        raise ValueError(
+            "classes must be sorted when y_proba, offset or mask are arrays, because the columns "
+            f"of arrays have no names; got {given.tolist()}. Sort them with np.unique and order "
+            "the columns alike, or pass data frames whose columns are named after the classes."
+        )
+    return ordered
+
+
+def _classes_of_columns(columns: list[Any], labels: np.ndarray | None) -> np.ndarray:
+    """Return the classes that the columns of a frame name, in the type of `labels`.
+
+    Names that are text although the labels are not (polars has no others) are matched as text.
+    """
+    known = set() if labels is None else set(labels.tolist())
+    if known <= set(columns):
+        if len({isinstance(column, str) for column in columns}) > 1:
+            raise ValueError(
+                f"y_proba: the names of its columns must be of one type; got {columns}."
+            )
+        return np.unique(np.asarray(columns))
+    assert labels is not None  # the empty set is a subset of any
+    if {str(label) for label in labels.tolist()} == {str(column) for column in columns}:
+        return labels
+    raise ValueError(
+        f"y_proba: its columns {columns} do not name the labels of y, {labels.tolist()}; "
+        "rename the columns, or name all classes in classes=."
+    )
+
+
+def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the position of each label among the classes."""
+    position = {label: k for k, label in enumerate(classes.tolist())}
+    unknown = [label for label in labels.tolist() if label not in position]
+    if unknown:
+        raise ValueError(
+            f"y holds labels {unknown} that are not among the classes {classes.tolist()}."
+        )
+    return np.array([position[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def label_text(label: Any) -> str:
+    """Return a label as a message shows it: 'a' or 3, not np.str_('a') or np.int64(3)."""
+    return repr(label.item() if isinstance(label, np.generic) else label)
+
+
+# Arrays with one column per class
+
+
+def _is_frame(values: Any) -> bool:
+    """Tell whether columns have names: pandas or polars, neither of which is imported here."""
+    return hasattr(values, "columns") and hasattr(values, "dtypes")
+
+
+def _as_table(values: Any, name: str) -> Any:
+    """Return None and frames as they are, anything else as an array of two dimensions."""
+    if values is None or _is_frame(values):
+        return values
+    if sparse.issparse(values):
+        raise ValueError(f"{name} must be dense; got a sparse matrix.")
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array, whose mask would be lost; pass a plain array.")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read as an array: {error}") from None
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} must have shape (n_samples, n_classes), one column per class; "
+            f"got shape {array.shape}."
+        )
+    return array
+
+
+def _per_class_array(
+    values: Any, name: str, classes: np.ndarray, n_samples: int, **check: Any
+) -> np.ndarray:
+    """Return a C-contiguous (n_samples, n_classes) array whose columns follow `classes`."""
+    order = None
+    if _is_frame(values):
+        order = _column_order(list(values.columns), name, classes)
+    else:
+        _check_number_of_columns(values, name, classes)
+    if values.shape[0] != n_samples:
+        raise ValueError(f"{name} has {values.shape[0]} rows, but X has {n_samples}.")
+    array = check_array(values, input_name=name, **check)
+    if order is not None and order != list(range(len(order))):
+        array = array[:, order]
+    return np.ascontiguousarray(array)
+
+
+def _check_number_of_columns(values: Any, name: str, classes: np.ndarray) -> None:
+    if values.shape[1] != len(classes):
+        raise ValueError(
+            f"{name} has {values.shape[1]} columns, but there are {len(classes)} classes: "
+            f"{_preview(classes)}. If the data lack a class, name all of them in classes=."
+        )
+
+
+def _column_order(columns: list[Any], name: str, classes: np.ndarray) -> list[int]:
+    """Return where in the frame the column of each class stands."""
+    wanted = classes.tolist()
+    if not set(wanted) <= set(columns):  # polars names are text whatever the labels are
+        columns, wanted = [str(column) for column in columns], [str(label) for label in wanted]
+    position = {column: j for j, column in enumerate(columns)}
+    missing = [label for label in wanted if label not in position]
+    unknown = [column for column in columns if column not in set(wanted)]
+    if missing or unknown or len(position) < len(columns):
+        raise ValueError(
+            f"{name}: its columns must be named after the classes {_preview(classes)}, each once; "
+            f"missing: {missing}, not a class: {unknown}."
+        )
+    return [position[label] for label in wanted]
+
+
+def _preview(classes: np.ndarray, at_most: int = 10) -> str:
+    shown = ", ".join(label_text(label) for label in classes[:at_most])
+    return f"[{shown}, ...]" if len(classes) > at_most else f"[{shown}]"
+
+
+def check_proba(y_proba: Any, classes: np.ndarray, n_samples: int, dtype: np.dtype) -> np.ndarray:
+    """Return rows of target probabilities in `dtype`: finite, non-negative, of sum 1."""
+    proba = _per_class_array(y_proba, "y_proba", classes, n_samples, dtype=[np.float64, np.float32])
+    if proba.min() < 0:
+        row = int(np.flatnonzero((proba < 0).any(axis=1))[0])
+        raise ValueError(
+            f"y_proba: row {row} holds a negative probability; each must be in [0, 1]."
+        )
+    total = proba.sum(axis=1, dtype=np.float64)
+    error = np.abs(total - 1.0)
+    tolerance = SUM_TOLERANCE[proba.dtype]
+    if error.max() > tolerance:
+        row = int(np.flatnonzero(error > tolerance)[0])
+        raise ValueError(
+            f"y_proba: row {row} sums to {total[row]:.9g}; "
+            f"each row must sum to 1 (within {tolerance:g})."
+        )
+    if error.max() > len(classes) * np.finfo(np.float64).eps:
+        proba = proba / total[:, np.newaxis]  # in float64, so that residuals sum to zero
+    return proba.astype(dtype, copy=False)
+
+
+def check_mask(mask: Any, classes: np.ndarray, n_samples: int) -> np.ndarray | None:
+    """Return a bool array, True where a class is available: at least one in each row."""
+    if mask is None:
+        return None
+    mask = _as_table(mask, "mask")
+    available = _per_class_array(mask, "mask", classes, n_samples, dtype=None)
+    if available.dtype != bool:
+        if not np.isin(available, (0, 1)).all():
+            raise ValueError("mask must hold True (the class is available) and False, or 1 and 0.")
+        available = available.astype(bool)
+    empty = ~available.any(axis=1)
+    if empty.any():
+        raise ValueError(f"mask: row {int(np.argmax(empty))} has no available class.")
+    return available
+
+
+def check_offset(
+    offset: Any, classes: np.ndarray, n_samples: int, dtype: np.dtype, mask: np.ndarray | None
+) -> np.ndarray | None:
+    """Return the offset in `dtype`, finite for available classes, made finite for the others."""
+    if offset is None:
+        return None
+    offset = _as_table(offset, "offset")
+    array = _per_class_array(
+        offset, "offset", classes, n_samples, dtype=dtype, ensure_all_finite=False
+    )
+    if np.isfinite(array.sum()):
+        return array
+    wrong = ~np.isfinite(array)
+    harmful = wrong if mask is None else wrong & mask
+    if harmful.any():
+        row = int(np.argmax(harmful.any(axis=1)))
+        raise ValueError(
+            f"offset: row {row} holds a value that is not finite; "
+            "to make a class unavailable, use mask=."
+        )
+    return np.where(wrong, array.dtype.type(0), array)
+
+
+def _check_target_is_available(
+    target: np.ndarray, mask: np.ndarray | None, classes: np.ndarray
+) -> None:
+    if mask is None:
+        return
+    if target.ndim == 1:
+        wrong = ~mask[np.arange(len(target)), target]
+    else:
+        wrong = ((target > 0) & ~mask).any(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        what = (
+            f"its own label {label_text(classes[target[row]])}"
+            if target.ndim == 1
+            else "a class to which y_proba gives positive probability"
+        )
+        raise ValueError(f"mask: row {row} marks {what} as unavailable.")
+
+
+# Weights
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Return finite, non-negative weights in float64, not all zero; a number is for all rows."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_samples, sample_weight)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape (n_samples,) = ({n_samples},); "
+            f"got shape {weight.shape}."
+        )
+    if weight.min() < 0:
+        row = int(np.argmax(weight < 0))
+        raise ValueError(
+            f"sample_weight: row {row} is negative ({weight[row]:g}); weights must be >= 0."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight: the weights are all zero; at least one must be positive.")
+    return weight
+
+
+def _multiply_class_weight(
+    weight: np.ndarray | None, target: np.ndarray, class_weight: Any, classes: np.ndarray
+) -> np.ndarray | None:
+    """Return sample_weight * sum_k target_k class_weight_k."""
+    if class_weight is None:
+        return weight
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        per_class = _balanced_weights(weight, target, len(classes))
+    elif isinstance(class_weight, dict):
+        per_class = _given_weights(class_weight, classes)
+    else:
+        _refuse_class_weight(class_weight)
+    per_row = per_class[target] if target.ndim == 1 else target @ per_class
+    weight = per_row if weight is None else weight * per_row
+    if not weight.any():
+        raise ValueError(
+            "class_weight: with it the weights of all rows are zero; one must be positive."
+        )
+    return weight
+
+
+def _balanced_weights(weight: np.ndarray | None, target: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return total / (n_classes * count_k), counted in weights over the classes that occur.
+
+    This is scikit-learn's rule; with probabilities a row counts for each class by its share.
+    """
+    if target.ndim == 1:
+        count = np.bincount(target, weights=weight, minlength=n_classes).astype(np.float64)
+    else:
+        count = np.ones(len(target)) @ target if weight is None else weight @ target
+    present = count > 0
+    per_class = np.ones(n_classes)
+    per_class[present] = count.sum() / (present.sum() * count[present])
+    return per_class
+
+
+def _given_weights(class_weight: dict[Any, Any], classes: np.ndarray) -> np.ndarray:
+    """Return the weight of each class, 1 for those that the dictionary leaves out."""
+    labels = classes.tolist()
+    unknown = [key for key in class_weight if key not in labels]
+    unnamed = [label for label in labels if label not in class_weight]
+    if unknown and unnamed:  # a key too many alone is a class that this fold lacks
+        raise ValueError(
+            f"class_weight names {unknown}, which are not classes, "
+            f"and leaves out the classes {unnamed}."
+        )
+    per_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+    if not (np.isfinite(per_class).all() and per_class.min() >= 0):
+        raise ValueError(f"class_weight must hold finite numbers >= 0; got {class_weight!r}.")
+    return per_class
+
+
+def _refuse_class_weight(class_weight: Any) -> NoReturn:
+    raise ValueError(
+        "class_weight must be None, 'balanced' or a dictionary {label: weight}; "
+        f"got {class_weight!r}."
+    )
