@@ -1,0 +1,19 @@
+"""The promises about speed, measured beside the peers.
+
+``python -m benchmarks`` measures every part, ``python -m benchmarks --only fit --quick`` one part
+in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One file is one part:
+
+=================  ==============================================================================
+``softmax``        ``functional.softmax`` beside a plain copy, scipy and onnxruntime
+``loss_gradient``  cross-entropy and its gradient beside scikit-learn's ``HalfMultinomialLoss``
+``fit``            ``MultinomialLogit`` beside each solver of ``LogisticRegression``
+``side_by_side``   two fits in two processes at once, beside the same two one after the other
+=================  ==============================================================================
+
+A part is a module with ``TITLE``, ``WHAT``, ``THREADS`` and ``run(setting) -> Table``. Every part
+runs in a process of its own for each thread setting, asserts that the answers agree before it
+compares times, takes turns (A B A B) and reports medians; `harness` holds these rules and
+`report` writes the tables to the terminal and into ``docs/performance.md``.
+"""
+
+PARTS = ("softmax", "loss_gradient", "fit", "side_by_side")
