@@ -87,8 +87,8 @@ class LinearObjective:
             self.rows = replace(rows, center=center)
 
     def with_columns(self, kept) -> "LinearObjective":
-        """The objective of some of the columns only (their copy)."""
-        X = self.rows.X[:, kept]
+        """The objective of some of the columns only (their copy); of none: one column of zeros."""
+        X = self.rows.X[:, kept if len(kept) else [0]] * self.dtype.type(len(kept) > 0)
         return self._with_X(X if self.is_sparse else np.ascontiguousarray(X))
 
     def in_float64(self) -> "LinearObjective":

@@ -45,9 +45,14 @@ def separation_bound(objective) -> float:
 def recedes(objective, newton_direction, point) -> bool:
     """Is the point on its way to infinity, though its gradient is small?
 
-    Newton's direction would still change a logit much. An offset may make the curvature vanish all
-    the same: with one, no row's own class may lose by the step either.
+    1. Where no row's own class loses by a step along the parameters themselves, every loss
+       decreases along them for ever (offsets, which do not scale, left aside).
+    2. Newton's direction would still change a logit much. An offset may make the curvature vanish
+       all the same: with one, no row's own class may lose by that step either.
     """
+    largest, smallest_gain = objective.logit_changes(point.theta)
+    if largest > 0 and smallest_gain >= 0:
+        return True
     largest, smallest_gain = objective.logit_changes(newton_direction(point))
     certain = objective.rows.offset is None or smallest_gain > -_LOSING * largest
     return largest > _RECESSION and certain
@@ -89,9 +94,10 @@ def embed_smallest_norm(objective, gram, dependent, theta_kept) -> np.ndarray:
     kept = np.setdiff1d(np.arange(d), dependent)
     theta = objective.zeros()
     theta[:, kept] = theta_kept[:, : len(kept)]
-    theta[:, d:] = theta_kept[:, len(kept) :]
+    theta[:, d:] = theta_kept[:, max(1, len(kept)) :]  # no column kept: one of zeros stood in
     scale = 1.0 / np.sqrt(np.where(np.diag(gram)[:d] > 0, np.diag(gram)[:d], 1.0))
     correlation = gram[:d, :d] * scale[:, None] * scale
+    np.fill_diagonal(correlation, 1.0)  # also of constant columns
     null = np.zeros((d, len(dependent)))
     null[dependent, np.arange(len(dependent))] = scale[dependent]
     null[kept] = -scale[kept, None] * np.linalg.solve(

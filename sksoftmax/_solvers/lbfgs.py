@@ -29,7 +29,7 @@ class InMetric:
         return self.objective.without_shift(self.metric.theta(u))
 
 
-def minimize_lbfgs(objective, metric, theta, control: Control, max_iter=None) -> Outcome:
+def minimize_lbfgs(objective, metric, theta, control: Control) -> Outcome:
     """Minimise from theta (Nocedal & Wright 2006, algorithm 7.5).
 
     1. direction = -H gradient, H from the last steps (two-loop recursion)
@@ -45,8 +45,7 @@ def minimize_lbfgs(objective, metric, theta, control: Control, max_iter=None) ->
     point = Point(u, *function.loss_gradient(u))
     pairs: deque = deque(maxlen=_MEMORY)
     status, n_iter = in_u.report(0, point), 0
-    limit = control.max_iter if max_iter is None else max_iter
-    while status is None and n_iter < limit:
+    while status is None and n_iter < control.max_iter:
         direction = -_inverse_hessian_product(point.gradient, pairs)  # 1
         new = line_search(function, point, direction, rounding=control.rounding)  # 2
         if new is None and pairs:

@@ -86,9 +86,8 @@ def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> Line
         rounding=float(np.finfo(objective.dtype).eps),
         progress=progress,
     )
-    name = pick_solver(objective) if solver == "auto" else solver
     theta = objective.without_shift(theta)
-    outcome, name = _minimise(objective, metric, theta, control, name, solver == "auto")  # 3
+    outcome, name = _minimise(objective, metric, theta, control, solver)  # 3
     if outcome.n_iter == 0 and progress is not None:
         progress(1, outcome.point.value, metric.norm(outcome.point.gradient))
     problems = _diagnose(objective, metric, outcome, name, control)  # 4
@@ -110,16 +109,16 @@ def _solve_kept_columns(
     """Without a penalty, dependent columns are left out, and what the others found is spread over
     all columns so that its norm is smallest."""
     kept = np.setdiff1d(np.arange(objective.n_features), dependent)
-    if len(kept) == 0:
-        kept = dependent[:1]  # every column is constant: one of them keeps the coefficient 0
     part = objective.with_columns(kept)
+    if len(kept) == 0:
+        start = None
     if start is not None:
         start = np.asarray(start[0]).reshape(objective.n_outputs, -1)[:, kept], start[1]
     fit = _solve(part, build_metric(part), None, solver, tol, max_iter, start, progress)
     theta = existence.embed_smallest_norm(
         objective,
         metric.curvature,
-        np.setdiff1d(dependent, kept),
+        dependent,
         part.pack(fit.coef, fit.intercept),
     )
     fit.coef, fit.intercept = objective.unpack(theta)
@@ -140,24 +139,43 @@ def pick_solver(objective) -> str:
     return "newton-cholesky" if 8 * (one_pass + newton_step) < 40 * one_pass else "lbfgs"
 
 
-def _minimise(objective, metric, theta, control, name, may_switch) -> tuple[Outcome, str]:
-    if name == "newton-cholesky":
-        return minimize_newton(objective, metric, theta, control, ExactDirection(objective)), name
-    if name == "newton-cg":
-        direction = TruncatedDirection(objective, metric)
-        return minimize_newton(objective, metric, theta, control, direction), name
+def _minimise(objective, metric, theta, control, solver) -> tuple[Outcome, str]:
+    """Run the solver, or for "auto" one after the other until one converges: each goes on where
+    the one before stopped."""
+    names = _auto_solvers(objective, metric) if solver == "auto" else [solver]
+    spent = 0
+    for name in names:
+        budget = control.max_iter - spent
+        if name == "lbfgs" and name != names[-1]:
+            budget = min(_PATIENCE, budget)
+        step = replace(control, max_iter=budget, progress=_shifted(control.progress, spent))
+        outcome = _run(name, objective, metric, theta, step)
+        theta, spent = outcome.point.theta, spent + outcome.n_iter
+        if outcome.status in ("converged", "separated") or spent >= control.max_iter:
+            break
+    return Outcome(outcome.point, spent, outcome.status), name
+
+
+def _auto_solvers(objective, metric) -> list[str]:
+    if pick_solver(objective) == "newton-cholesky":
+        return ["newton-cholesky", "lbfgs"]
     blocks = objective.n_outputs * objective.n_columns**2
-    may_switch = may_switch and blocks <= MOST_BLOCK_ENTRIES and metric.transform.ndim == 3
-    patience = min(_PATIENCE, control.max_iter) if may_switch else control.max_iter
-    outcome = minimize_lbfgs(objective, metric, theta, control, patience)
-    if not may_switch or outcome.status in ("converged", "separated"):
-        return outcome, name
-    spent = outcome.n_iter
-    rest = replace(control, max_iter=control.max_iter - spent)
-    if control.progress is not None:
-        rest.progress = lambda n, value, norm: control.progress(spent + n, value, norm)
-    outcome, name = _minimise(objective, metric, outcome.point.theta, rest, "newton-cg", False)
-    return Outcome(outcome.point, spent + outcome.n_iter, outcome.status), name
+    has_blocks = metric.transform.ndim == 3 and blocks <= MOST_BLOCK_ENTRIES
+    return ["lbfgs", "newton-cg"] if has_blocks else ["lbfgs"]
+
+
+def _run(name, objective, metric, theta, control) -> Outcome:
+    if name == "lbfgs":
+        return minimize_lbfgs(objective, metric, theta, control)
+    exact = name == "newton-cholesky"
+    direction = ExactDirection(objective) if exact else TruncatedDirection(objective, metric)
+    return minimize_newton(objective, metric, theta, control, direction)
+
+
+def _shifted(progress, spent):
+    if progress is None or spent == 0:
+        return progress
+    return lambda n_iter, value, norm: progress(spent + n_iter, value, norm)
 
 
 def _diagnose(objective, metric, outcome, name, control) -> list[Problem]:
@@ -167,7 +185,7 @@ def _diagnose(objective, metric, outcome, name, control) -> list[Problem]:
         problems.append(_separated("perfectly"))
     elif unbounded and len(absent := existence.absent_classes(objective)):
         problems.append(_absent(absent))
-    elif unbounded and _recedes(objective, outcome.point.theta):
+    elif unbounded and outcome.status != "max_iter" and _recedes(objective, outcome.point.theta):
         problems.append(_separated("in part"))
     elif outcome.status != "converged":
         problems.append(_not_converged(outcome, name, control, metric))

@@ -26,7 +26,7 @@ def is_separated(X, target, n_classes, mask=None):
         rows = np.zeros((len(index), n_classes, Z.shape[1]))
         rows[np.arange(len(index)), target[index]] = Z[index]
         rows[:, k] -= Z[index]
-        margins.append(rows.reshape(len(index), -1))
+        margins.append(rows.reshape(len(index), n_classes * Z.shape[1]))
     margins = np.vstack(margins)
     best = optimize.linprog(
         -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)), bounds=(-1, 1)

@@ -104,6 +104,20 @@ def test_more_columns_than_rows_have_an_optimum_with_soft_targets(rng, solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", [0.0, 1.0, 3.7])
+def test_constant_columns_alone_leave_the_intercept(rng, value, form, solver):
+    target = rng.choice(3, p=[0.2, 0.3, 0.5], size=N)
+    X = np.full((N, 2), value, dtype=np.float32 if "float32" in form else np.float64)
+    fit = Case(sparse.csr_matrix(X) if "sparse" in form else X, target, 3).solve(solver)
+    assert [(problem.kind, problem.columns) for problem in fit.problems] == [("rank", (0, 1))]
+    assert_allclose(fit.coef, 0, atol=1e-12)
+    shares = np.bincount(target) / N
+    expected = np.log(shares) - np.log(shares).mean()
+    assert_allclose(fit.intercept, expected, atol=1e-4 if "float32" in form else 1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_a_constant_column_without_an_intercept_is_no_problem(rng, solver):
     small = make_case(rng, N, 4, 3)
     X = np.hstack([small.X, np.full((N, 1), 3.7)])

@@ -105,25 +105,51 @@ SKSOFTMAX_INLINE void point_at_row(const Job<T>& job, std::int64_t row, State& s
   group.weight = job.weight != nullptr ? job.weight + row : nullptr;
 }
 
+// Rows taken through the steps together: each step of one hides the latency of the others'.
+constexpr int kGroups = 2;
+
+template <class T, Verb verb, bool general, bool soft, int n_rows>
+SKSOFTMAX_INLINE void take_along_classes(const Job<T>& job, std::int64_t row, T* scratch,
+                                         std::int64_t stride, Fault& fault) {
+  typename VerbOf<T, verb, general, soft, AlongClasses<T>>::type states[n_rows];
+  typename Simd<T>::I bad[n_rows];
+#pragma GCC unroll 2
+  for (int r = 0; r < n_rows; ++r) {
+    states[r].group = group_of(job);
+    states[r].shape.tail = scratch + r * Simd<T>::width;
+    point_at_row(job, row + r, states[r]);
+    T* kept = scratch + n_rows * Simd<T>::width + r * stride;
+    states[r].group.kept = stride > 0 ? kept : states[r].group.out;
+    states[r].shift();
+  }
+#pragma GCC unroll 2
+  for (int r = 0; r < n_rows; ++r) states[r].sum();
+#pragma GCC unroll 2
+  for (int r = 0; r < n_rows; ++r) bad[r] = states[r].finish();
+#pragma GCC unroll 2
+  for (int r = 0; r < n_rows; ++r) {
+    if (states[r].shape.any_row(bad[r])) note_fault(job, row + r, fault);
+    states[r].write();
+  }
+}
+
 template <class T, Verb verb, bool general, bool soft>
 Fault rows_along_classes(const Job<T>& job, std::int64_t begin, std::int64_t end) {
-  const std::int64_t most = most_classes(job, begin, end);
+  constexpr int width = Simd<T>::width;
+  const std::int64_t most = (most_classes(job, begin, end) + width - 1) / width * width;
   // Short rows are kept in aligned scratch, long ones where the output goes: one cache less used.
-  const bool in_scratch = most * static_cast<std::int64_t>(sizeof(T)) <= kScratchBytes;
-  const Scratch<T> scratch(Simd<T>::width + (in_scratch ? most : 0));
+  const bool is_short = most * static_cast<std::int64_t>(sizeof(T)) <= kScratchBytes;
+  const std::int64_t stride = is_short ? most : 0;
+  const Scratch<T> scratch(kGroups * (width + stride));
   Fault fault;
-  for (std::int64_t row = begin; row < end; ++row) {
-    typename VerbOf<T, verb, general, soft, AlongClasses<T>>::type state;
-    state.group = group_of(job);
-    state.shape.tail = scratch.data;
-    point_at_row(job, row, state);
-    state.group.kept = in_scratch ? scratch.data + Simd<T>::width : state.group.out;
-    if (in_scratch) prefetch(job, row_begin(job, row), state.shape.n_classes);
-    state.shift();
-    state.sum();
-    if (state.shape.any_row(state.finish())) note_fault(job, row, fault);
-    state.write();
+  std::int64_t row = begin;
+  for (; is_short && row + kGroups <= end; row += kGroups) {
+    const std::int64_t first = row_begin(job, row);
+    prefetch(job, first, row_begin(job, row + kGroups) - first);
+    take_along_classes<T, verb, general, soft, kGroups>(job, row, scratch.data, stride, fault);
   }
+  for (; row < end; ++row)
+    take_along_classes<T, verb, general, soft, 1>(job, row, scratch.data, stride, fault);
   return fault;
 }
 
@@ -184,9 +210,6 @@ SKSOFTMAX_INLINE void point_at_tile(const Job<T>& job, Tile<T>& tile, State& sta
   state.group.temperature = job.temperature != nullptr ? tile.temperature : nullptr;
   state.group.weight = job.weight != nullptr ? tile.weight : nullptr;
 }
-
-// Groups of rows taken through the steps together: each step of one hides the latency of the other.
-constexpr int kGroups = 2;
 
 template <class T, Verb verb, bool general, bool soft>
 Fault rows_across_samples(const Job<T>& job, std::int64_t begin, std::int64_t end) {

@@ -109,8 +109,7 @@ struct Probabilities : Row<T, general, Shape> {
           const V e = exp_nonpositive<T>(this->shifted(this->logits_at(at)));
           e_sum.add(e, stream);
           if constexpr (hessian)
-            e_direction.add(e == T(0) ? zero() : e * shape.load_at(group.direction, at, T(0)),
-                            stream);
+            e_direction.add_where(e != T(0), e * shape.load_at(group.direction, at, T(0)), stream);
           shape.keep_at(group.kept, at, e);
         },
         [&]() SKSOFTMAX_INLINE_LAMBDA {
@@ -158,10 +157,10 @@ struct Logarithms : Row<T, general, Shape> {
         [&, this](auto at, int stream) SKSOFTMAX_INLINE_LAMBDA {
           const V y = this->shifted(this->logits_at(at));
           const V e = exp_nonpositive<T>(y);
-          below_sum.add(y == T(0) ? zero() : e, stream);
-          top_sum.add(y == T(0) ? one() : zero(), stream);
+          below_sum.add_where(y != T(0), e, stream);
+          top_sum.add_where(y == T(0), one(), stream);
           if constexpr (verb == Verb::log_softmax) shape.keep_at(group.kept, at, y);
-          if constexpr (verb == Verb::entropy) e_y_sum.add(e == T(0) ? zero() : e * y, stream);
+          if constexpr (verb == Verb::entropy) e_y_sum.add_where(e != T(0), e * y, stream);
         },
         [&]() SKSOFTMAX_INLINE_LAMBDA {
           below_sum.fold();
@@ -217,17 +216,17 @@ struct Losses : Row<T, general, Shape> {
           const V z = this->logits_at(at);
           const V y = this->shifted(z);
           const V e = exp_nonpositive<T>(y);
-          below_sum.add(y == T(0) ? zero() : e, stream);
-          top_sum.add(y == T(0) ? one() : zero(), stream);
+          below_sum.add_where(y != T(0), e, stream);
+          top_sum.add_where(y == T(0), one(), stream);
           if constexpr (soft) {
             const V q = shape.load_at(group.target_proba, at, T(0));
-            q_y_sum.add(q == T(0) ? zero() : q * y, stream);
+            q_y_sum.add_where(q != T(0), q * y, stream);
           }
           if constexpr (general) {
             const I open = z != -kInfinity<T>;
-            available_sum.add(open ? one() : zero(), stream);
-            y_sum.add(open ? y : zero(), stream);
-            z_square_sum.add(open ? z * z : zero(), stream);
+            available_sum.add_where(open, one(), stream);
+            y_sum.add_where(open, y, stream);
+            z_square_sum.add_where(open, z * z, stream);
           }
           if constexpr (wants_gradient) shape.keep_at(group.kept, at, e);
         },

@@ -29,6 +29,11 @@ struct Sum {
 
   SKSOFTMAX_INLINE void add(V x, int stream) { part[stream] += x; }
 
+  // Adds in the lanes of the condition only: one masked instruction where the ISA has it.
+  SKSOFTMAX_INLINE void add_where(typename Simd<T>::I condition, V x, int stream) {
+    part[stream] = condition ? part[stream] + x : part[stream];
+  }
+
   SKSOFTMAX_INLINE void fold() {
     const V term = (part[0] + part[1]) + (part[2] + part[3]);
     const V sum = total + term;
