@@ -123,7 +123,7 @@ class RowLayout:
         broken = ~((array >= 0) if limits else (array > 0) & (array < np.inf))
         if array.ndim == 0:
             if broken:
-                raise ValueError(f"temperature must be {accepted}, got {temperature}")
+                raise ValueError(f"temperature must be {accepted}, got {array}")
             return float(array)
         if array.ndim == len(self.shape) and array.shape[self.axis] == 1:
             array, broken = array.squeeze(self.axis), broken.squeeze(self.axis)

@@ -139,7 +139,7 @@ def probability_rows(array: NDArray[Any], name: str, layout: RowLayout) -> Float
     """Rows of probabilities: non-negative, with sum 1 up to the rounding of their dtype."""
     tolerance = _SUM_TOLERANCE.get(array.dtype.itemsize if array.dtype.kind == "f" else 8, 1e-6)
     rows: Floats = layout.to_rows(as_floats(array, name))
-    layout.reject_rows(~(rows >= 0).all(axis=1), name, "holds a negative probability or NaN")
+    layout.reject_rows(~np.all(rows >= 0, axis=1), name, "holds a negative probability or NaN")
     with np.errstate(over="ignore"):
         totals = rows.sum(axis=1, dtype=np.float64)
     wrong = ~(np.abs(totals - 1) <= tolerance)

@@ -102,7 +102,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         The minimum of the objective above, in nats per unit of weight.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all are strings.
 
     See Also

@@ -6,6 +6,7 @@ n_columns) float64 arrays, the intercept's column last when there is one.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -31,14 +32,14 @@ _DENSE_ENTRIES = 1 << 21
 class Rows:
     """What the passes read: X (dense C-ordered or CSR) and what belongs to its rows."""
 
-    X: object
+    X: Any
     n_classes: int
     fit_intercept: bool
     center: np.ndarray | None = None
     offset: np.ndarray | None = None
     mask: np.ndarray | None = None
     weight: np.ndarray | None = None
-    target: np.ndarray | None = None
+    target: Any = None
     label_smoothing: float = 0.0
     logit_l2: float = 0.0
     n_threads: int | None = None
@@ -113,15 +114,15 @@ class Rows:
         if not self.is_sparse and not in_float64:
             return self._run(name, coef=coef)[1]
         step = max(1, _DENSE_ENTRIES // self.X.shape[1])
-        return sum(
-            self._slice(start, start + step, in_float64)._run(name, coef=coef)[1]
-            for start in range(0, self.X.shape[0], step)
-        )
+        total = np.zeros(self._sums_shape(name))
+        for start in range(0, self.X.shape[0], step):
+            total += self._slice(start, start + step, in_float64)._run(name, coef=coef)[1]
+        return total
 
     def _slice(self, start, stop, in_float64) -> "Rows":
         rows = slice(start, stop)
         X = self.X[rows].toarray() if self.is_sparse else self.X[rows]
-        parts = {"X": X, "center": self.center}
+        parts: dict[str, Any] = {"X": X, "center": self.center}
         for name in ("offset", "mask", "weight", "target"):
             if (value := getattr(self, name)) is not None:
                 parts[name] = value[rows]

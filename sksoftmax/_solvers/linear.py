@@ -197,11 +197,12 @@ def _recedes(objective, theta) -> bool:
     exact = objective.in_float64()
     theta = exact.pack(*objective.unpack(theta))
     point = Point(theta, *exact.loss_gradient(theta))
-    if exact.n_outputs * exact.n_columns <= 300 and not exact.is_sparse:
-        direction = ExactDirection(exact)
-    else:
-        direction = TruncatedDirection(exact, build_metric(exact))
-    return existence.recedes(exact, direction, point)
+    small = exact.n_outputs * exact.n_columns <= 300 and not exact.is_sparse
+    return existence.recedes(
+        exact,
+        ExactDirection(exact) if small else TruncatedDirection(exact, build_metric(exact)),
+        point,
+    )
 
 
 def _separated(how) -> Problem:
