@@ -1,4 +1,4 @@
-# Each target creates what it needs on a machine with Python 3.11+, a C++ compiler and make.
+# Each target creates what it needs on a machine with Python 3.11+, make and a C++ compiler (GCC 12+, Clang).
 # Stamps under .venv/ make repeated calls fast; a change of the native sources or of pyproject.toml rebuilds.
 #
 # Variables: PYTHON=python3.12   the interpreter of new environments
@@ -97,6 +97,7 @@ $(1)/made:
 	@touch $$@
 
 $(1)/installed: $$(NATIVE) pyproject.toml | $(1)/made
+	@echo "building the native kernel: some minutes on a small machine"
 	$(1)/bin/python $$(PIP) $(2)
 	@touch $$@
 

@@ -25,8 +25,6 @@ autodoc_typehints = "none"  # numpydoc's Parameters section says it with shapes
 numpydoc_show_class_members = False  # the class template lists them
 numpydoc_validation_checks = {"PR01", "PR02", "PR03", "RT01"}  # parameters and returns documented
 
-suppress_warnings = ["toc.empty_glob"]  # performance.md exists once the benchmarks have run
-
 html_theme = "pydata_sphinx_theme"
 html_title = f"sksoftmax {version}"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}

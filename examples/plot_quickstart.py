@@ -53,9 +53,8 @@ models = {
 }
 
 # %%
-# Each is fitted once, on one thread (the work is small); a search counts all its fits. "Cut short"
-# are fits that ended with a ``ConvergenceWarning``. "Above minimum" says how far the objective, the
-# mean cross-entropy plus the ridge, is above the smallest that any of them found.
+# Each is fitted once, on one thread (the work is small); a search counts all its fits. Ours covers
+# three times as many points, so it is the time per fit that compares the two.
 
 import time
 import warnings
@@ -88,13 +87,20 @@ told = {name: fit_and_time(model) for name, model in models.items()}
 value = {name: objective(model) for name, model in models.items() if "search" not in name}
 above = {name: reached / min(value.values()) - 1 for name, reached in value.items()}
 
-print(f"{'':26}  seconds  fits  cut short  above minimum  log-loss  accuracy")
+print(f"{'':26}  seconds  fits  ms per fit  cut short  above minimum  log-loss  accuracy")
 for name, (seconds, n_fits, n_short) in told.items():
     model, gap = models[name], f"{above[name]:.2%}" if name in above else ""
     loss = log_loss(y_test, model.predict_proba(X_test))
     accuracy = accuracy_score(y_test, model.predict(X_test))
-    row = f"{seconds:9.2f}{n_fits:6}{n_short:11}{gap:>15}{loss:10.4f}{accuracy:10.3f}"
-    print(f"{name:26}{row}")
+    time_told = f"{seconds:9.2f}{n_fits:6}{1e3 * seconds / n_fits:12.0f}"
+    print(f"{name:26}{time_told}{n_short:11}{gap:>15}{loss:10.4f}{accuracy:10.3f}")
+print(
+    "cut short: fits that max_iter ended, with a ConvergenceWarning\n"
+    "above minimum: how far the objective, mean cross-entropy plus ridge, is above the smallest of "
+    "the first five\n"
+    "log-loss, accuracy: on the held-out digits\n"
+    "the two searches cover different grids (ours tries label_smoothing too): compare ms per fit"
+)
 best = models["MultinomialLogit, search"]
 print(
     "the search found", ", ".join(f"{k.split('__')[1]}={v:g}" for k, v in best.best_params_.items())
@@ -130,6 +136,7 @@ def draw_templates(figure):
         panel.spines[:].set_color(GREY)
     bar = figure.colorbar(image, ax=panels, fraction=0.01, pad=0.01, shrink=0.5, extend="both")
     bar.outline.set_visible(False)
+    bar.set_label("coefficient", color=INK)
     heading(figure, "What each class learnt: ink on red speaks for it, ink on blue against it")
 
 
@@ -138,7 +145,8 @@ def draw_templates(figure):
 # ------------------
 #
 # Those held-out digits that surprise the model most, by the cross-entropy of each row, above the
-# probabilities it gave to the ten classes.
+# probabilities it gave to the ten classes. The bar of the truth is drawn at least 0.03 high, to be
+# seen.
 
 from matplotlib.patches import Patch
 
@@ -155,11 +163,13 @@ def draw_hardest(figure):
         picture.set(xticks=[], yticks=[])
         picture.set_title(f"a {y_test[i]}, loss {loss[i]:.1f}", fontsize="medium", color=INK)
         picture.spines[:].set_color(GREY)
-        colors = np.full(10, GREY)
-        colors[proba[i].argmax()], colors[y_test[i]] = RED, BLUE
-        bars.bar(range(10), proba[i], color=colors, width=0.8)
-        bars.set(ylim=(0, 1), yticks=[], xticks=range(10))
-        bars.tick_params(labelsize="x-small", length=0, colors=INK)
+        colors, height, truth = np.full(10, GREY), proba[i].copy(), y_test[i]
+        colors[proba[i].argmax()], colors[truth] = RED, BLUE
+        height[truth] = max(height[truth], 0.03)
+        bars.bar(range(10), height, color=colors, width=0.8)
+        bars.set(xlim=(-0.7, 9.7), ylim=(0, 1), yticks=[], xticks=range(10))
+        bars.tick_params(labelsize="small", length=0, colors=INK)
+        bars.get_xticklabels()[truth].set(color=BLUE, fontweight="bold")
         bars.spines[["left", "top", "right"]].set_visible(False)
         bars.spines["bottom"].set_color(GREY)
     heading(figure, "The hardest held-out digits")
@@ -188,7 +198,7 @@ def draw_search(panel):
         panel.semilogx(C, scores, "o-", color=BLUE, alpha=shade, label=label)
     peer = -models["LogisticRegression, search"].cv_results_["mean_test_score"]
     panel.semilogx(C, peer, "x:", color=RED, label="LogisticRegression")
-    panel.set(xlabel="C", ylim=(0, None))
+    panel.set(xlabel="C", ylabel="log-loss (nats)", ylim=(0, None))
     panel.set_title("Log-loss over five folds", loc="left", color=INK, fontweight="bold")
     panel.legend(frameon=False)
     panel.spines[["top", "right"]].set_visible(False)
@@ -220,6 +230,7 @@ import sys
 from pathlib import Path
 
 figure = plt.figure(figsize=(12.5, 8.4), layout="constrained")
+figure.get_layout_engine().set(rect=(0.015, 0.01, 0.97, 0.98))  # a margin
 top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.8, 1.3, 1.4])
 draw_templates(top)
 draw_hardest(middle)

@@ -117,21 +117,25 @@ class RowLayout:
 
     def temperature(self, temperature: ArrayLike, dtype: Any, *, limits: bool) -> float | Floats:
         """A number, or one per row; positive and finite, or with ``limits`` also 0 or inf."""
+        given = as_numeric(temperature, "temperature")
         with np.errstate(over="ignore", under="ignore"):  # what rounds to 0 or inf is one of them
-            array = as_floats(temperature, "temperature").astype(dtype, copy=False)
+            array = as_floats(given, "temperature").astype(dtype) + np.dtype(dtype).type(0)  # no -0
         accepted = "at least 0" if limits else f"positive and finite in {np.dtype(dtype)}"
         broken = ~((array >= 0) if limits else (array > 0) & (array < np.inf))
+        if given.dtype.kind == "f":
+            broken |= given < 0  # also where the dtype of the logits rounds it to zero
         if array.ndim == 0:
             if broken:
-                raise ValueError(f"temperature must be {accepted}, got {array}")
+                raise ValueError(f"temperature must be {accepted}, got {given}")
             return float(array)
         if array.ndim == len(self.shape) and array.shape[self.axis] == 1:
             array, broken = array.squeeze(self.axis), broken.squeeze(self.axis)
+            given = given.squeeze(self.axis)
         array = broadcast(array, self.row_shape, "temperature", "the rows of the logits")
         array = np.require(array.reshape(-1), requirements=["C_CONTIGUOUS", "ALIGNED"])
         broken = np.broadcast_to(broken, self.row_shape).reshape(-1)
         if broken.any():
-            value = array[np.argmax(broken)]
+            value = np.broadcast_to(given, self.row_shape).reshape(-1)[np.argmax(broken)]
             self.reject_rows(broken, "temperature", f"is {value}; it must be {accepted}")
         return array
 

@@ -54,7 +54,10 @@ def check_number(
     """Return `value` as a float, or raise an error that says what is `accepted`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {accepted}; got {value!r} of type {type(value).__name__}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond float64
+        raise ValueError(f"{name} must be {accepted}; it is too large for float64.") from None
     in_range = number > above and number >= at_least and (number < below or below == np.inf)
     if not in_range or (np.isinf(number) and not infinite):  # NaN is in no range
         raise ValueError(f"{name} must be {accepted}; got {value!r}.")
@@ -67,6 +70,15 @@ def check_integer(value: object, name: str, accepted: str, *, at_least: int) -> 
         raise TypeError(f"{name} must be {accepted}; got {value!r} of type {type(value).__name__}.")
     if value < at_least:
         raise ValueError(f"{name} must be {accepted}; got {value!r}.")
+    return int(value)
+
+
+def check_n_jobs(value: object) -> int | None:
+    """Return `n_jobs`, whose range the kernel checks, or raise if it is no integer."""
+    if value is None:
+        return None
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise ValueError(f"n_jobs={value!r}: expected None or an integer other than 0 (-1: all).")
     return int(value)
 
 
@@ -101,6 +113,7 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
     `reset` learns the number and names of the features, otherwise they must be those of `fit`.
     """
     kinds = [np.float64, np.float32]
+    _refuse_corrupt(X)
     return canonical_csr(
         validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype=kinds, order="C")
     )
@@ -108,6 +121,9 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
 
 def check_features_and_labels(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray]:
     """Return X as `check_features` does, and the labels as an array of one dimension."""
+    if np.ma.isMaskedArray(y):
+        raise ValueError("y is a masked array, whose mask would be lost; drop the masked rows.")
+    _refuse_corrupt(X)
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) > 1 and shape[1] > 1:
         raise ValueError(
@@ -116,8 +132,46 @@ def check_features_and_labels(estimator: Any, X: Any, y: Any) -> tuple[Any, np.n
         )
     kinds = [np.float64, np.float32]
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=kinds, order="C")
-    check_classification_targets(y)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        held = ", ".join(sorted({type(label).__name__ for label in y.tolist()}))
+        raise ValueError(f"y: {error} (It holds values of type {held}.)") from None
     return canonical_csr(X), y
+
+
+def _refuse_corrupt(X: Any) -> None:
+    """Raise where SciPy would read or write outside its arrays, and where a mask would be lost."""
+    if np.ma.isMaskedArray(X):
+        raise ValueError("X is a masked array, whose mask would be lost; fill or drop the rows.")
+    if not sparse.issparse(X) or X.ndim != 2:
+        return
+    if X.format == "coo":
+        for index, size in ((X.row, X.shape[0]), (X.col, X.shape[1])):
+            _refuse_indices(index, size)
+        if not len(X.row) == len(X.col) == len(X.data):
+            raise ValueError("X: its sparse structure is corrupt: arrays differ in length.")
+    elif X.format in ("csr", "csc", "bsr"):
+        height, width = X.blocksize if X.format == "bsr" else (1, 1)
+        major, minor = X.shape[0] // height, X.shape[1] // width
+        if X.format == "csc":
+            major, minor = minor, major
+        ptr = X.indptr
+        spans = ptr.shape == (major + 1,) and ptr[0] == 0 and (ptr[1:] >= ptr[:-1]).all()
+        if not spans or ptr[-1] > min(len(X.indices), len(X.data)):
+            raise ValueError(
+                "X: its sparse structure is corrupt: indptr must start at 0, never decrease, and "
+                "end within indices and data."
+            )
+        _refuse_indices(X.indices[: ptr[-1]], minor)
+
+
+def _refuse_indices(indices: np.ndarray, size: int) -> None:
+    if len(indices) and not (indices.min() >= 0 and indices.max() < size):
+        raise ValueError(
+            f"X: its sparse structure is corrupt: indices from {indices.min()} to {indices.max()} "
+            f"for {size} rows or columns."
+        )
 
 
 def canonical_csr(X: Any) -> Any:
@@ -192,4 +246,8 @@ def warn_of_problems(estimator: Any, problems: Sequence[Any], *, stacklevel: int
         message = problem.message
         if problem.columns is not None:
             message = message.replace("{columns}", feature_names(estimator, problem.columns))
+        positions = getattr(problem, "classes", None)
+        if positions is not None:
+            labels = ", ".join(repr(label) for label in estimator.classes_[[*positions]].tolist())
+            message = message.replace("{classes}", labels)
         warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)

@@ -17,18 +17,45 @@ _SUM_TOLERANCE = {2: 1e-2, 4: 1e-4, 8: 1e-6}
 
 
 class LossProblem(NamedTuple):
-    """The checked arguments of the loss verbs, the layout to translate back, and the reduction."""
+    """The checked arguments of the loss verbs, the layout to translate back, and the reduction.
+
+    Only without a reduction does the kernel apply the weights. Else they meet the losses of the
+    rows here, in float64: in float32 the product of a small loss and a small weight is zero.
+    """
 
     layout: RowLayout
     arguments: tuple[Floats, NDArray[Any]]
     keywords: dict[str, Any]
     reduction: Reduction
+    weights: NDArray[np.float64] | None
+    total: float  # what the weighted sum is divided by
 
     def reduced(self, losses: Floats) -> float | RowValues:
-        """Sum the rows; a mean has its division in the weights already."""
+        """The losses of the rows, or their weighted sum or mean."""
         if self.reduction == "none":
             return self.layout.from_row_values(losses)
-        return float(losses.sum(dtype=np.float64))
+        each = losses.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.weights is not None:
+                each = np.where(self.weights > 0, each * self.weights, 0)
+            total = each.sum()
+            return float(total / self.total if total < np.inf else (each / self.total).sum())
+
+    def weighted(self, gradient: Floats) -> Floats:
+        """The gradient rows of the reduced loss, in place."""
+        if self.reduction == "none" or (self.weights is None and self.total == 1):
+            return gradient
+        if self.weights is None:
+            gradient *= gradient.dtype.type(1 / self.total)
+            return gradient
+        weights = self.weights / self.total
+        smallest = weights.min(initial=np.inf, where=weights > 0)
+        if smallest >= np.finfo(gradient.dtype).tiny:  # else the product is taken in float64
+            weights = weights.astype(gradient.dtype, copy=False)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            np.multiply(gradient, weights[:, np.newaxis], out=gradient, casting="same_kind")
+        gradient[weights == 0] = 0
+        return gradient
 
 
 def loss_problem(
@@ -46,10 +73,10 @@ def loss_problem(
 
     1. logits and target as rows
     2. weight of a row = sample_weight * sum_k target_k class_weight_k, before smoothing
-    3. for a mean, weights divided by their sum
+    3. for a mean, weights divided by their power of two, and their sum
     4. what the kernel takes as it is
     """
-    if reduction not in ("mean", "sum", "none"):
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     values = as_floats(logits, "logits")  # 1
     layout = RowLayout.of(values, -1, "logits")
@@ -59,13 +86,15 @@ def loss_problem(
     per_class = class_weights(class_weight, layout.n_classes)
     if per_class is not None:
         weights = _times_class_weights(weights, targets, per_class)
+    total = 1.0
     if reduction == "mean":  # 3
-        weights = _normalized(weights, len(rows))
+        weights, total = _scaled(weights, len(rows))
     keywords = layout.row_keywords(temperature, mask, values.dtype, limits=False)  # 4
-    keywords["sample_weight"] = weights_in(values.dtype, weights, layout)
+    cast = weights_in(values.dtype, weights, layout)
+    keywords["sample_weight"] = cast if reduction == "none" else None
     keywords["label_smoothing"] = number_below(1, label_smoothing, "label_smoothing")
     keywords["logit_l2"] = number_below(np.finfo(values.dtype).max, logit_l2, "logit_l2")
-    return LossProblem(layout, (rows, targets), keywords, reduction)
+    return LossProblem(layout, (rows, targets), keywords, reduction, weights, total)
 
 
 def _times_class_weights(
@@ -79,17 +108,27 @@ def _times_class_weights(
         return of_target if weights is None else weights * of_target
 
 
-def _normalized(weights: NDArray[np.float64] | None, n_rows: int) -> NDArray[np.float64]:
-    """Weights divided by their sum, so that the sum of weighted losses is the weighted mean."""
+def _scaled(
+    weights: NDArray[np.float64] | None, n_rows: int
+) -> tuple[NDArray[np.float64] | None, float]:
+    """Weights divided by a power of two, which a mean does not notice, and their sum."""
     if weights is None:
-        return np.full(n_rows, 1 / n_rows)
+        return None, float(n_rows)
     with np.errstate(over="ignore"):
         total = weights.sum()
     if total == 0:
         raise ValueError("sample_weight and class_weight leave every row with weight 0: no mean")
     if not total < np.inf:
         raise ValueError("sample_weight: the sum of the weights overflows")
-    return weights / total
+    weights, _ = divide_by_power_of_two(weights)
+    return weights, float(weights.sum())
+
+
+def divide_by_power_of_two(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Weights / 2^e with the largest in [1, 2), and e: exact, and the extremes are gone."""
+    exponent = int(np.frexp(weights.max())[1]) - 1
+    with np.errstate(under="ignore"):
+        return np.ldexp(weights, -exponent), exponent
 
 
 # --- targets ---
@@ -101,7 +140,7 @@ def target_rows(target: ArrayLike, layout: RowLayout, dtype: Any) -> NDArray[Any
     if array.ndim == len(layout.shape) - 1 and array.dtype.kind in "iu":
         return _index_rows(array, layout)
     if array.shape == layout.shape:
-        return _normalized_rows(probability_rows(array, "target", layout)).astype(dtype, copy=False)
+        return normalized_rows(probability_rows(array, "target", layout)).astype(dtype, copy=False)
     raise ValueError(
         f"target must hold integer class indices of shape {layout.row_shape} or probabilities of "
         f"shape {layout.shape}, got shape {array.shape} and dtype {array.dtype}"
@@ -123,7 +162,7 @@ def _index_rows(array: NDArray[Any], layout: RowLayout) -> NDArray[np.int64]:
     return np.require(array.reshape(-1), np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def _normalized_rows(proba: Floats) -> Floats:
+def normalized_rows(proba: Floats) -> Floats:
     """Rows divided by their sum where that is off by more than float64 rounding.
 
     The derivatives then belong to the loss, and residual rows sum to zero.
@@ -145,7 +184,12 @@ def probability_rows(array: NDArray[Any], name: str, layout: RowLayout) -> Float
     wrong = ~(np.abs(totals - 1) <= tolerance)
     if wrong.any():
         total = totals[np.argmax(wrong)]
-        layout.reject_rows(wrong, name, f"sums to {total:.9g}; probabilities must sum to 1")
+        layout.reject_rows(
+            wrong,
+            name,
+            f"sums to {total:.9g}; probabilities must sum to 1 (within {tolerance:g}). Divide the "
+            "rows by their sums; for counts, pass the sums as sample_weight",
+        )
     return rows
 
 

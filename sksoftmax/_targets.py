@@ -7,6 +7,7 @@ class is a column number and a target is either a column number or a row of prob
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -14,9 +15,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-# How far the sum of a row of probabilities may be from 1: printed probabilities have few decimals,
-# float32 ones of many classes lose a few more. Rows are then divided by their sum.
-SUM_TOLERANCE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-4}
+from sksoftmax._arrays import RowLayout
+from sksoftmax._loss_arguments import divide_by_power_of_two, normalized_rows, probability_rows
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Targets:
     ----------
     classes : ndarray of shape (n_classes,), sorted
     target : int64 ndarray of shape (n_samples,), or probabilities of shape (n_samples, n_classes)
-    sample_weight : ndarray of shape (n_samples,) with the class weights multiplied in, or None
+    sample_weight : ndarray of shape (n_samples,) with the class weights multiplied in, or None;
+        divided by 2^weight_exponent, so that the largest is in [1, 2)
     offset : ndarray of shape (n_samples, n_classes), or None
     mask : bool ndarray of shape (n_samples, n_classes), or None
     """
@@ -37,17 +38,21 @@ class Targets:
     sample_weight: np.ndarray | None
     offset: np.ndarray | None
     mask: np.ndarray | None
+    weight_exponent: int = 0
 
     def ridge(self, C: float) -> float:
         """Return alpha = 1 / (C sum_i w_i), what |coef|^2 / 2 costs beside a mean loss."""
+        if np.isinf(C):
+            return 0.0
         weight = self.sample_weight
         total = float(len(self.target) if weight is None else weight.sum(dtype=np.float64))
-        alpha = 1.0 / (C * total) if C * total > 0 else np.inf
-        if not np.isfinite(alpha):
+        cost = Fraction(C) * Fraction(total) * Fraction(2) ** self.weight_exponent  # no overflow
+        try:
+            return float(1 / cost)
+        except OverflowError:
             raise ValueError(
                 f"C={C!r} is too small: the penalty 1 / (C * sum of weights) overflows."
-            )
-        return alpha
+            ) from None
 
 
 def encode_targets(
@@ -81,11 +86,12 @@ def encode_targets(
     mask = check_mask(mask, class_array, n_samples)  # 3
     offset = check_offset(offset, class_array, n_samples, dtype, mask)
     _check_target_is_available(target, mask, class_array)
-    weight = check_sample_weight(sample_weight, n_samples)  # 4
+    weight, exponent = check_sample_weight(sample_weight, n_samples)  # 4
     weight = _multiply_class_weight(weight, target, class_weight, class_array)
     if weight is not None:
-        weight = weight.astype(dtype, copy=False)
-    return Targets(class_array, target, weight, offset, mask)
+        weight, more = divide_by_power_of_two(weight)  # in float64: float32 has no such range
+        weight, exponent = weight.astype(dtype, copy=False), exponent + more
+    return Targets(class_array, target, weight, offset, mask, exponent)
 
 
 # Classes
@@ -126,10 +132,19 @@ def _find_classes(
 
 def _check_given_classes(classes: Any, per_class: tuple[Any, ...]) -> np.ndarray:
     """Return `classes=` sorted, which it must be already if columns without names follow it."""
-    given = np.asarray(classes)
-    if given.ndim != 1 or len(given) == 0:
-        raise ValueError(f"classes must be a list of labels; got {classes!r}.")
-    ordered = np.unique(given)
+    try:
+        given = np.asarray(classes)
+        if given.ndim != 1 or len(given) == 0:
+            raise ValueError(f"classes must be a list of labels; got {classes!r}.")
+        if len({isinstance(label, str) for label in classes}) > 1:
+            raise TypeError("strings beside other types")  # NumPy would make them all text
+        ordered = np.unique(given)
+    except TypeError:
+        raise ValueError(
+            f"classes must be all strings or all numbers, which can be sorted; got {classes!r}."
+        ) from None
+    if given.dtype.kind == "c" or (given != given).any():
+        raise ValueError(f"classes must be labels, not NaN or complex numbers; got {classes!r}.")
     if len(ordered) < len(given):
         raise ValueError(f"classes must be unique; got {given.tolist()}.")
     has_arrays = any(values is not None and not _is_frame(values) for values in per_class)
@@ -189,7 +204,7 @@ def _is_frame(values: Any) -> bool:
 
 def _as_table(values: Any, name: str) -> Any:
     """Return None and frames as they are, anything else as an array of two dimensions."""
-    if values is None or _is_frame(values):
+    if values is None or (_is_frame(values) and len(values.columns)):
         return values
     if sparse.issparse(values):
         raise ValueError(f"{name} must be dense; got a sparse matrix.")
@@ -199,12 +214,28 @@ def _as_table(values: Any, name: str) -> Any:
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
-    if array.ndim != 2:
+    if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(
             f"{name} must have shape (n_samples, n_classes), one column per class; "
             f"got shape {array.shape}."
         )
     return array
+
+
+def _as_rows(values: Any, name: str, n_classes: int, n_samples: int) -> Any:
+    """Return what `_as_table` does; one row of shape (n_classes,) stands for all rows."""
+    if _is_frame(values) or sparse.issparse(values) or np.ma.isMaskedArray(values):
+        return _as_table(values, name)
+    shape = np.shape(values)
+    if shape == (n_classes,):
+        return np.broadcast_to(np.asarray(values), (n_samples, n_classes))
+    if name == "offset" and shape == (n_samples,) and n_classes == 2:
+        raise ValueError(
+            f"offset must have shape (n_samples, n_classes), one column per class; got shape "
+            f"{shape}. For an offset o of the score of the second class, pass "
+            "np.column_stack([np.zeros_like(o), o])."
+        )
+    return _as_table(values, name)
 
 
 def _per_class_array(
@@ -218,10 +249,21 @@ def _per_class_array(
         _check_number_of_columns(values, name, classes)
     if values.shape[0] != n_samples:
         raise ValueError(f"{name} has {values.shape[0]} rows, but X has {n_samples}.")
-    array = check_array(values, input_name=name, **check)
+    array = _check_array(values, name, **check)
     if order is not None and order != list(range(len(order))):
         array = array[:, order]
     return np.ascontiguousarray(array)
+
+
+def _check_array(values: Any, name: str, **check: Any) -> np.ndarray:
+    """scikit-learn's check; its message about text does not say which argument is meant."""
+    try:
+        with np.errstate(over="ignore"):  # in the cast to float32: reported as not finite
+            return check_array(values, input_name=name, **check)
+    except (TypeError, ValueError) as error:
+        if name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from None
 
 
 def _check_number_of_columns(values: Any, name: str, classes: np.ndarray) -> None:
@@ -255,31 +297,22 @@ def _preview(classes: np.ndarray, at_most: int = 10) -> str:
 
 def check_proba(y_proba: Any, classes: np.ndarray, n_samples: int, dtype: np.dtype) -> np.ndarray:
     """Return rows of target probabilities in `dtype`: finite, non-negative, of sum 1."""
-    proba = _per_class_array(y_proba, "y_proba", classes, n_samples, dtype=[np.float64, np.float32])
-    if proba.min() < 0:
-        row = int(np.flatnonzero((proba < 0).any(axis=1))[0])
-        raise ValueError(
-            f"y_proba: row {row} holds a negative probability; each must be in [0, 1]."
-        )
-    total = proba.sum(axis=1, dtype=np.float64)
-    error = np.abs(total - 1.0)
-    tolerance = SUM_TOLERANCE[proba.dtype]
-    if error.max() > tolerance:
-        row = int(np.flatnonzero(error > tolerance)[0])
-        raise ValueError(
-            f"y_proba: row {row} sums to {total[row]:.9g}; "
-            f"each row must sum to 1 (within {tolerance:g})."
-        )
-    if error.max() > len(classes) * np.finfo(np.float64).eps:
-        proba = proba / total[:, np.newaxis]  # in float64, so that residuals sum to zero
-    return proba.astype(dtype, copy=False)
+    proba = _per_class_array(y_proba, "y_proba", classes, n_samples, dtype="numeric")
+    layout = RowLayout.of(proba, -1, "y_proba")
+    return normalized_rows(probability_rows(proba, "y_proba", layout)).astype(dtype, copy=False)
+
+
+def encode_proba(y_proba: Any, classes: np.ndarray, n_samples: int) -> np.ndarray:
+    """Return `y_proba` as `check_proba` does, in float64, from any table."""
+    table = _as_table(y_proba, "y_proba")
+    return check_proba(table, classes, n_samples, np.dtype(np.float64))
 
 
 def check_mask(mask: Any, classes: np.ndarray, n_samples: int) -> np.ndarray | None:
     """Return a bool array, True where a class is available: at least one in each row."""
     if mask is None:
         return None
-    mask = _as_table(mask, "mask")
+    mask = _as_rows(mask, "mask", len(classes), n_samples)
     available = _per_class_array(mask, "mask", classes, n_samples, dtype=None)
     if available.dtype != bool:
         if not np.isin(available, (0, 1)).all():
@@ -297,12 +330,13 @@ def check_offset(
     """Return the offset in `dtype`, finite for available classes, made finite for the others."""
     if offset is None:
         return None
-    offset = _as_table(offset, "offset")
+    offset = _as_rows(offset, "offset", len(classes), n_samples)
     array = _per_class_array(
         offset, "offset", classes, n_samples, dtype=dtype, ensure_all_finite=False
     )
-    if np.isfinite(array.sum()):
-        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):
+            return array
     wrong = ~np.isfinite(array)
     harmful = wrong if mask is None else wrong & mask
     if harmful.any():
@@ -336,15 +370,18 @@ def _check_target_is_available(
 # Weights
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Return finite, non-negative weights in float64, not all zero; a number is for all rows."""
+def check_sample_weight(sample_weight: Any, n_samples: int) -> tuple[np.ndarray | None, int]:
+    """Return finite, non-negative weights in float64, not all zero, divided by 2^e; and e.
+
+    The largest is in [1, 2), so that no sum overflows. A number is for all rows.
+    """
     if sample_weight is None:
-        return None
+        return None, 0
+    if np.ma.isMaskedArray(sample_weight):
+        raise ValueError("sample_weight is a masked array, whose mask would be lost; drop the rows")
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
+    weight = _check_array(sample_weight, "sample_weight", ensure_2d=False, dtype=np.float64)
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight must have shape (n_samples,) = ({n_samples},); "
@@ -357,7 +394,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
         )
     if not weight.any():
         raise ValueError("sample_weight: the weights are all zero; at least one must be positive.")
-    return weight
+    return divide_by_power_of_two(weight)
 
 
 def _multiply_class_weight(
@@ -372,8 +409,11 @@ def _multiply_class_weight(
         per_class = _given_weights(class_weight, classes)
     else:
         _refuse_class_weight(class_weight)
-    per_row = per_class[target] if target.ndim == 1 else target @ per_class
-    weight = per_row if weight is None else weight * per_row
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        per_row = per_class[target] if target.ndim == 1 else target @ per_class
+        weight = per_row if weight is None else weight * per_row
+    if not np.isfinite(weight).all():
+        raise ValueError("class_weight: with it the weight of a row overflows.")
     if not weight.any():
         raise ValueError(
             "class_weight: with it the weights of all rows are zero; one must be positive."
@@ -392,7 +432,8 @@ def _balanced_weights(weight: np.ndarray | None, target: np.ndarray, n_classes: 
         count = np.ones(len(target)) @ target if weight is None else weight @ target
     present = count > 0
     per_class = np.ones(n_classes)
-    per_class[present] = count.sum() / (present.sum() * count[present])
+    with np.errstate(over="ignore"):  # reported where rows are weighted
+        per_class[present] = count.sum() / (present.sum() * count[present])
     return per_class
 
 
@@ -406,7 +447,11 @@ def _given_weights(class_weight: dict[Any, Any], classes: np.ndarray) -> np.ndar
             f"class_weight names {unknown}, which are not classes, "
             f"and leaves out the classes {unnamed}."
         )
-    per_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+    given = [class_weight.get(label, 1.0) for label in labels]
+    try:
+        per_class = np.array([float(each + 0.0) for each in given])
+    except (TypeError, ValueError, OverflowError):
+        per_class = np.array([np.nan])
     if not (np.isfinite(per_class).all() and per_class.min() >= 0):
         raise ValueError(f"class_weight must hold finite numbers >= 0; got {class_weight!r}.")
     return per_class

@@ -344,7 +344,7 @@ reduction
     )  # fmt: skip
     with problem.layout.row_errors():
         losses, gradient = _kernel.loss_gradient(*problem.arguments, **problem.keywords)
-    return problem.reduced(losses), problem.layout.from_rows(gradient)
+    return problem.reduced(losses), problem.layout.from_rows(problem.weighted(gradient))
 
 
 def hessian_product(

@@ -16,6 +16,7 @@ from sksoftmax._estimator import (
     check_finite,
     check_flag,
     check_integer,
+    check_n_jobs,
     check_number,
     check_verbose,
     iteration_progress,
@@ -61,7 +62,8 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         sums of probabilities.
     label_smoothing : float, default=0.0
         Share :math:`\epsilon` in [0, 1) of each target that is spread evenly over the available
-        classes [2]_: :math:`(1 - \epsilon) q + \epsilon / K`.
+        classes [2]_: :math:`(1 - \epsilon) q + \epsilon / K`, with K the number of classes
+        available to the row.
     logit_l2 : float, default=0.0
         Strength :math:`\lambda \ge 0` of a penalty on the logits (offset included) of each row.
     solver : {"auto", "lbfgs", "newton-cholesky", "newton-cg"}, default="auto"
@@ -204,13 +206,14 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, not all zero; a weight of 2 equals a duplicated row.
         y_proba : array-like of shape (n_samples, n_classes), default=None
-            Soft targets: rows of probabilities, of sum 1 within 1e-6 (float32: 1e-4; they are then
-            divided by their sum). If given, this is what is fitted; `y`, if given too, serves
-            splitting and scoring. The columns of a data frame are named by its columns; those of an
-            array by `classes`, else by the sorted labels of `y`, else 0, 1, ..., n_classes - 1.
-        offset : array-like of shape (n_samples, n_classes), default=None
-            Added to the logits. Finite for available classes.
-        mask : array-like of bool of shape (n_samples, n_classes), default=None
+            Soft targets: rows of probabilities, of sum 1 within 1e-6 (float32: 1e-4, float16: 1e-2;
+            they are then divided by their sum). If given, this is what is fitted; `y`, if given
+            too, serves splitting and scoring. The columns of a data frame are named by its columns;
+            those of an array by `classes`, else by the sorted labels of `y`, else 0, 1, ...,
+            n_classes - 1.
+        offset : array-like of shape (n_samples, n_classes) or (n_classes,), default=None
+            Added to the logits. Finite for available classes. One row stands for all rows.
+        mask : array-like of bool of shape (n_samples, n_classes) or (n_classes,), default=None
             True where a class was available to the row. Unavailable classes have probability
             exactly zero. The target must be available.
         classes : array-like of shape (n_classes,), default=None
@@ -252,7 +255,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        offset, mask : array-like of shape (n_samples, n_classes), default=None
+        offset, mask : array-like of shape (n_samples, n_classes) or (n_classes,), default=None
             Added to the logits, and True where a class is available, as in `fit`.
 
         Returns
@@ -263,7 +266,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
             available.
         """
         X, offset, mask = self._check_rows(X, offset, mask)
-        scores = self._scores(X, offset)
+        scores = self._scores(X, offset, mask)
         if len(self.classes_) == 2:
             scores = scores[:, 0]
             if mask is not None:
@@ -280,7 +283,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        offset, mask : array-like of shape (n_samples, n_classes), default=None
+        offset, mask : array-like of shape (n_samples, n_classes) or (n_classes,), default=None
             Added to the logits, and True where a class is available, as in `fit`.
 
         Returns
@@ -299,7 +302,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        offset, mask : array-like of shape (n_samples, n_classes), default=None
+        offset, mask : array-like of shape (n_samples, n_classes) or (n_classes,), default=None
             Added to the logits, and True where a class is available, as in `fit`.
 
         Returns
@@ -318,7 +321,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        offset, mask : array-like of shape (n_samples, n_classes), default=None
+        offset, mask : array-like of shape (n_samples, n_classes) or (n_classes,), default=None
             Added to the logits, and True where a class is available, as in `fit`.
 
         Returns
@@ -341,7 +344,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
-        offset, mask : array-like of shape (n_samples, n_classes), default=None
+        offset, mask : array-like of shape (n_samples, n_classes) or (n_classes,), default=None
             Added to the logits, and True where a class is available, as in `fit`.
 
         Returns
@@ -371,7 +374,9 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         check_number(self.tol, "tol", "a positive number", above=0)
         check_integer(self.max_iter, "max_iter", "an integer >= 1", at_least=1)
         check_flag(self.warm_start, "warm_start")
-        _kernel.effective_n_threads(self.n_jobs)  # raises where a number of threads makes no sense
+        _kernel.effective_n_threads(
+            check_n_jobs(self.n_jobs)
+        )  # raises where a number of threads makes no sense
         check_verbose(self.verbose)
 
     def _solve(self, X: Any, targets: Targets) -> Any:
@@ -429,19 +434,33 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
         mask = check_mask(mask, self.classes_, X.shape[0])
         return X, check_offset(offset, self.classes_, X.shape[0], X.dtype, mask), mask
 
-    def _scores(self, X: Any, offset: np.ndarray | None) -> np.ndarray:
+    def _scores(self, X: Any, offset: np.ndarray | None, mask: np.ndarray | None) -> np.ndarray:
         """Return linear scores plus offset, (n_samples, n_classes), or (n_samples, 1) for two."""
-        coef = self.coef_.astype(X.dtype, copy=False)
-        intercept = self.intercept_.astype(X.dtype, copy=False)
-        scores = linear_logits(X, coef, intercept, n_threads=self.n_jobs)
-        if offset is not None:
-            scores += offset if len(self.classes_) > 2 else offset[:, 1:] - offset[:, :1]
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below
+            coef = self.coef_.astype(X.dtype, copy=False)
+            intercept = self.intercept_.astype(X.dtype, copy=False)
+            scores = linear_logits(X, coef, intercept, n_threads=self.n_jobs)
+            if offset is not None:
+                scores += offset if len(self.classes_) > 2 else offset[:, 1:] - offset[:, :1]
+            if np.isfinite(scores.sum()):
+                return scores
+        wrong = ~np.isfinite(scores)
+        harmful = wrong
+        if mask is not None:
+            harmful = wrong & (mask if scores.shape[1] > 1 else mask.all(axis=1, keepdims=True))
+        if harmful.any():
+            row = int(np.argmax(harmful.any(axis=1)))
+            raise ValueError(
+                f"X: the score of row {row} overflows {scores.dtype}: X, the coefficients or "
+                "offset are too large."
+            )
+        scores[wrong] = 0  # of unavailable classes
         return scores
 
     def _apply(self, verb: Any, X: Any, offset: Any, mask: Any) -> np.ndarray:
         """Apply a verb of the kernel to the logits; of two classes these are (-s/2, s/2)."""
         X, offset, mask = self._check_rows(X, offset, mask)
-        logits = self._scores(X, offset)
+        logits = self._scores(X, offset, mask)
         if len(self.classes_) == 2:
             logits = np.concatenate([-logits / 2, logits / 2], axis=1)
         return verb(logits, mask=mask, n_threads=self.n_jobs)

@@ -428,3 +428,32 @@ def test_weighted_js_divergence_is_the_entropy_gain_of_the_mixture(rng):
 def test_js_divergence_is_finite_for_subnormal_probabilities():
     tiny = np.finfo(float).smallest_subnormal
     assert js_divergence([1.0, tiny], [1.0, 0.0]) == pytest.approx(0, abs=1e-300)
+
+
+@pytest.mark.parametrize(("dtype", "gaps"), [(np.float32, (87, 100)), (np.float64, (700, 740))])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_mean_of_tiny_losses_is_relatively_accurate(dtype, gaps, weighted):
+    rows = 100_000
+    gap = np.linspace(*gaps, rows).astype(dtype)
+    logits = np.stack([np.zeros(rows, dtype), gap], axis=1)
+    weight = np.linspace(1e-3, 1e3, rows) if weighted else None
+    loss = cross_entropy(logits, np.ones(rows, int), sample_weight=weight)
+    with_gradient, _ = cross_entropy_gradient(logits, np.ones(rows, int), sample_weight=weight)
+    exact = float(np.average(np.exp(-gap.astype(np.longdouble)), weights=weight))
+    np.testing.assert_allclose([loss, with_gradient], exact, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-50, 1.0, 1e37, 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mean_loss_does_not_notice_the_scale_of_the_weights(dtype, scale):
+    rng = np.random.default_rng(0)
+    logits, target = rng.normal(size=(20, 3)).astype(dtype), rng.integers(0, 3, 20)
+    weight = np.append(rng.random(19) + 0.1, 0)
+    loss, gradient = cross_entropy_gradient(logits, target, sample_weight=scale * weight)
+    expected = cross_entropy_gradient(logits, target, sample_weight=weight)
+    np.testing.assert_allclose(loss, expected[0], rtol=1e-14)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-5)
+    each = cross_entropy_gradient(logits, target, reduction="none")[1]
+    np.testing.assert_allclose(
+        gradient, each * (weight / weight.sum())[:, None], rtol=1e-5, atol=1e-12
+    )

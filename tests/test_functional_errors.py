@@ -295,3 +295,26 @@ def test_divergences_are_of_probabilities(function, p, q, message):
 def test_weights_of_js_divergence_are_two_shares(weights):
     with pytest.raises(ValueError, match=r"^weights"):
         js_divergence([1.0], [1.0], weights=weights)
+
+
+@pytest.mark.parametrize("temperature", [-1e-60, [-1e-60, 1.0], np.longdouble("-1e-4000")])
+def test_a_negative_temperature_that_rounds_to_zero_is_negative(temperature):
+    with pytest.raises(ValueError, match=r"temperature.* -"):
+        softmax(np.zeros((2, 2), np.float32), temperature=temperature)
+
+
+@pytest.mark.parametrize("temperature", [-0.0, [-0.0, 0.0]])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_temperature_of_minus_zero_is_zero(temperature, dtype):
+    logits = np.array([[1, 2], [3, 3]], dtype)
+    np.testing.assert_array_equal(softmax(logits, temperature=temperature), [[0, 1], [0.5, 0.5]])
+
+
+def test_a_reduction_is_a_string():
+    with pytest.raises(ValueError, match="reduction must be"):
+        cross_entropy(np.zeros((2, 2)), [0, 1], reduction=np.array(["mean", "sum"]))
+
+
+def test_rows_that_do_not_sum_to_one_are_told_what_to_do():
+    with pytest.raises(ValueError, match=r"target: row 1 sums to 3; .*sample_weight"):
+        cross_entropy(np.zeros((2, 2)), [[0.5, 0.5], [1, 2]])

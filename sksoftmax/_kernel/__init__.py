@@ -199,6 +199,8 @@ def _temperature(temperature, dtype, n_rows, limits) -> np.ndarray | None:
         if temperature == 1.0:
             return None
         given = temperature
+        if given < 0:  # before the cast, which may round it to zero
+            raise RowError("temperature", 0, f"is {given}, accepted is temperature >= 0")
         temperature = np.array([temperature], dtype=dtype)
         # A positive number that float32 rounds to 0 or inf stays finite and positive.
         if 0.0 < given < math.inf and not 0.0 < temperature[0] < math.inf:
@@ -211,7 +213,7 @@ def _temperature(temperature, dtype, n_rows, limits) -> np.ndarray | None:
         row = int(np.argmin(good))
         accepted = "0 <= temperature <= inf" if limits else "0 < temperature < inf"
         raise RowError("temperature", row, f"is {temperature[row]}, accepted is {accepted}")
-    return temperature
+    return temperature + dtype.type(0)  # the kernel compares bits with 0: no -0.0
 
 
 def _loss_arguments(rows: _Rows, target, sample_weight, label_smoothing, logit_l2) -> dict:

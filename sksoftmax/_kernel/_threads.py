@@ -54,10 +54,11 @@ def _cgroup_cpus() -> int:
             _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
         ]
         quota = None if None in parts else f"{parts[0]} {parts[1]}"
-    limit, period = (quota or "max 100000").split()
-    if limit in ("max", "-1"):
+    try:
+        limit, period = (int(word) for word in (quota or "max").split())
+    except ValueError:  # "max 100000": no quota
         return os.cpu_count() or 1
-    return max(1, math.ceil(int(limit) / int(period)))
+    return max(1, math.ceil(limit / period)) if limit > 0 else os.cpu_count() or 1
 
 
 def _read(path: str) -> str | None:

@@ -75,11 +75,12 @@ class Rows:
 
     def gram(self, in_float64=False) -> np.ndarray:
         """Weighted products of columns, shape (n_columns, n_columns)."""
-        return self._dense("gram", in_float64=in_float64)
+        return _symmetric(self._dense("gram", in_float64=in_float64))
 
     def class_curvature(self, coef) -> np.ndarray:
         """Diagonal blocks of the Hessian, shape (n_outputs, n_columns, n_columns)."""
-        return self._unpack(self._dense("class_curvature", coef))
+        d = self.n_columns
+        return _symmetric(self._dense("class_curvature", coef).reshape(self.n_outputs, d, d))
 
     def hessian(self, coef) -> np.ndarray:
         """The whole Hessian, shape (n_outputs * n_columns,) twice, class by class.
@@ -87,9 +88,9 @@ class Rows:
         Blocks k != l are -S_kl with S_kl = X~' diag(w p_k p_l) X~; probabilities sum to one, so
         the diagonal blocks are the sums of the S_kl of their row.
         """
-        products = self._unpack(self._dense("pair_curvature", coef))
         if self.n_outputs == 1:
-            return products[0]
+            return self.class_curvature(coef)[0]
+        products = self._unpack(self._dense("pair_curvature", coef))
         K, d = self.n_outputs, self.n_columns
         blocks = np.zeros((K, K, d, d))
         first, second = np.triu_indices(K, 1)
@@ -134,12 +135,13 @@ class Rows:
 
     def _sums_shape(self, name) -> tuple[int, int]:
         K, d = self.n_classes, self.n_columns
-        packed = d * (d + 1) // 2
-        if name in ("moments", "gram"):
-            return (1, d) if name == "moments" else (d, d)
-        if name == "pair_curvature" and self.n_outputs > 1:
-            return K * (K - 1) // 2 + (K if self.logit_l2 > 0 else 0), packed
-        return self.n_outputs, d if "curvature" not in name else packed
+        ridge = K if self.logit_l2 > 0 else 0
+        return {
+            "moments": (1, d),
+            "gram": (d, d),
+            "class_curvature": (self.n_outputs * d, d),
+            "pair_curvature": (K * (K - 1) // 2 + ridge, d * (d + 1) // 2),
+        }.get(name, (self.n_outputs, d))
 
     def _run(self, name, coef=None, direction=None, rows_out=None):
         X, dtype = self.X, self.X.dtype
@@ -172,6 +174,12 @@ class Rows:
             **_matrix(X, self.is_sparse),
         )
         return loss, (sums.T if feature_major and sums is not None else sums)
+
+
+def _symmetric(upper) -> np.ndarray:
+    """Matrices from their upper triangles (what is below them is ignored)."""
+    upper = np.triu(upper)
+    return upper + np.swapaxes(np.triu(upper, 1), -1, -2)
 
 
 def _packed_coef(coef, dtype, feature_major):

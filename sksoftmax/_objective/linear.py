@@ -18,6 +18,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from sksoftmax._objective._passes import Rows
 from sksoftmax._objective.penalty import Ridge
@@ -60,6 +61,8 @@ class LinearObjective:
         n_threads=None,
     ):
         dtype = X.dtype
+        if not sparse.issparse(X):
+            X = np.require(X, requirements=["C", "ALIGNED"])
         rows = Rows(
             X,
             n_classes,
@@ -250,12 +253,13 @@ class LinearObjective:
             counts = weight @ target
         return counts / self.weight_sum
 
-    def logit_changes(self, direction, block=4096) -> tuple[float, float]:
+    def logit_changes(self, direction, block=None) -> tuple[float, float]:
         """What a step along the direction does to the logits of rows of positive weight: the
         largest change, and the smallest gain of a row's target class on any other, both over
         available classes. For targets of 0 and 1."""
         coef, intercept = self.unpack(direction)
         largest, smallest_gain = 0.0, math.inf
+        block = block or _rows_per_block(self.n_outputs)
         for start in range(0, self.n_samples, block):
             rows = slice(start, start + block)
             X, threads = self.rows.X[rows], self.rows.n_threads
@@ -291,8 +295,14 @@ def linear_logits(X, coef, intercept, *, offset=None, n_threads=None) -> np.ndar
     return logits
 
 
-def _centred_squares(X, weight, means, block=4096) -> np.ndarray:
+def _rows_per_block(n_entries) -> int:
+    """Rows of n_entries each that make a temporary of about two megabytes."""
+    return max(1, (1 << 18) // n_entries)
+
+
+def _centred_squares(X, weight, means) -> np.ndarray:
     total = np.zeros(X.shape[1])
+    block = _rows_per_block(X.shape[1])
     for start in range(0, len(X), block):
         rows = X[start : start + block] - means
         total += weight[start : start + block] @ (rows * rows)

@@ -59,7 +59,12 @@ def recedes(objective, newton_direction, point) -> bool:
 
 
 def absent_classes(objective) -> np.ndarray:
-    """Classes without weight: what they have of coefficients runs to minus infinity."""
+    """Classes without weight: their intercept, which has no penalty, runs to minus infinity (and
+    without any penalty all their coefficients do)."""
+    rows = objective.rows
+    bounded = rows.logit_l2 > 0 or rows.label_smoothing > 0
+    if bounded or not (objective.fit_intercept or objective.penalty.alpha == 0):
+        return np.empty(0, dtype=np.intp)
     return np.flatnonzero(objective.class_shares() == 0)
 
 
@@ -74,13 +79,14 @@ def dependent_columns(objective, gram) -> np.ndarray:
     variance = np.diag(covariance)  # 0 for constant columns
     scale = 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0))
     correlation = covariance * scale[:, None] * scale
-    factor, pivots, rank, _ = lapack.dpstrf(correlation, lower=1, tol=d * np.finfo(float).eps)
+    rounding = np.finfo(float).eps * (d + math.sqrt(objective.n_samples))
+    factor, pivots, rank, _ = lapack.dpstrf(correlation, lower=1, tol=rounding)
     left = np.zeros(d)
     left[pivots[:rank] - 1] = np.diag(factor)[:rank] ** 2
     # Entries are rounded in their own type, relative to their size and not to their spread.
     eps = np.finfo(objective.dtype).eps
     size = np.sqrt(variance + objective.means**2)
-    tolerance = np.maximum(10 * d * np.finfo(float).eps, (10 * eps * size * scale) ** 2)
+    tolerance = np.maximum(20 * rounding, (10 * eps * size * scale) ** 2)
     return np.flatnonzero(left <= tolerance)
 
 

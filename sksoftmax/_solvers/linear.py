@@ -1,7 +1,10 @@
 """Fits a linear softmax objective: picks a solver, runs it, says what is wrong if anything is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -22,18 +25,22 @@ SOLVERS = ("auto", "lbfgs", "newton-cholesky", "newton-cg")
 # nearly separable data, where curvature differs so much between rows that no fixed metric helps.
 _PATIENCE = 40
 _MOST_EXACT_PARAMETERS = 3000
+# More than this (3 GiB of Hessian) newton-cholesky refuses to form.
+MOST_NEWTON_PARAMETERS = 20_000
 
 
 @dataclass(frozen=True)
 class Problem:
     """Something the user should know: kind is "separation", "rank" or "not_converged".
 
-    For "rank", `columns` are the dependent columns and the message has a place "{columns}".
+    `columns` and `classes` are positions of what the message is about; it then has a place
+    "{columns}" or "{classes}" for their names.
     """
 
     kind: str
     message: str
     columns: tuple[int, ...] | None = None
+    classes: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -68,7 +75,9 @@ def solve_linear(
     start : (coef, intercept) or None
     progress : callable (n_iter, value, gradient_norm) or None
     """
-    with _blas_controller().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+    if solver == "newton-cholesky":
+        _check_hessian_fits(objective)
+    with _one_blas_thread(), np.errstate(all="ignore"):
         metric = build_metric(objective)  # 1
         dependent = existence.dependent_columns(objective, metric.curvature)  # 2
         solve = _solve if len(dependent) == 0 else _solve_kept_columns
@@ -76,7 +85,7 @@ def solve_linear(
 
 
 def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> LinearFit:
-    theta = objective.zeros() if start is None else objective.pack(*start)
+    theta = _starting_point(objective, start)
     bound = existence.separation_bound(objective)
     control = Control(
         tol=tol,
@@ -86,11 +95,10 @@ def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> Line
         rounding=float(np.finfo(objective.dtype).eps),
         progress=progress,
     )
-    theta = objective.without_shift(theta)
     outcome, name = _minimise(objective, metric, theta, control, solver)  # 3
     if outcome.n_iter == 0 and progress is not None:
         progress(1, outcome.point.value, metric.norm(outcome.point.gradient))
-    problems = _diagnose(objective, metric, outcome, name, control)  # 4
+    problems = _diagnose(objective, metric, outcome, solver, control)  # 4
     coef, intercept = objective.unpack(objective.without_shift(outcome.point.theta))
     return LinearFit(
         coef,
@@ -101,6 +109,16 @@ def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> Line
         converged=outcome.status == "converged",
         problems=problems,
     )
+
+
+def _starting_point(objective, start) -> np.ndarray:
+    """The start, or zero where that is lower: old coefficients may mean nothing for new data."""
+    zeros = objective.zeros()
+    if start is None:
+        return zeros
+    theta = objective.without_shift(objective.pack(*start))
+    value = objective.loss_gradient(theta)[0]
+    return theta if value <= objective.loss_gradient(zeros)[0] else zeros
 
 
 def _solve_kept_columns(
@@ -178,17 +196,19 @@ def _shifted(progress, spent):
     return lambda n_iter, value, norm: progress(spent + n_iter, value, norm)
 
 
-def _diagnose(objective, metric, outcome, name, control) -> list[Problem]:
+def _diagnose(objective, metric, outcome, solver, control) -> list[Problem]:
     problems = []
     unbounded = existence.is_unbounded_problem(objective)
     if outcome.status == "separated":
-        problems.append(_separated("perfectly"))
-    elif unbounded and len(absent := existence.absent_classes(objective)):
+        problems.append(_SEPARATED)
+    elif len(absent := existence.absent_classes(objective)):
         problems.append(_absent(absent))
     elif unbounded and outcome.status != "max_iter" and _recedes(objective, outcome.point.theta):
-        problems.append(_separated("in part"))
+        problems.append(_SEPARATED)
     elif outcome.status != "converged":
-        problems.append(_not_converged(outcome, name, control, metric))
+        problems.append(_not_converged(outcome, solver, control, metric))
+    if objective.penalty.alpha == 0 and metric.curvature is None:
+        problems.append(_rank_unknown(objective))
     return problems
 
 
@@ -205,53 +225,93 @@ def _recedes(objective, theta) -> bool:
     )
 
 
-def _separated(how) -> Problem:
-    return Problem(
-        "separation",
-        f"The classes are separated {how} by the columns of X: without a penalty some "
-        "coefficients have no finite estimate, and the fit was stopped on their way to infinity "
-        "(their values and probabilities near 0 and 1 mean nothing). Use a finite C (C=1e3 is "
-        "a weak penalty), or remove or merge the columns or classes that are separated.",
-    )
+_SEPARATED = Problem(
+    "separation",
+    "The classes are separated by the columns of X: without a penalty some coefficients have no "
+    "finite estimate, and the fit was stopped on their way to infinity (their values, and "
+    "probabilities near 0 and 1, mean nothing). Use a finite C (C=1e3 is a weak penalty), or "
+    "remove or merge the columns or classes that are separated.",
+)
 
 
 def _absent(classes) -> Problem:
-    listed = ", ".join(map(str, classes))
     return Problem(
         "separation",
-        f"No row has weight on the classes at positions {listed} of classes_: their intercepts "
-        "have no finite estimate and were stopped on their way to minus infinity. Leave those "
-        "classes out, or use label_smoothing or logit_l2, which bound them.",
+        "No row has weight on class {classes}: the intercept, which has no penalty, has no finite "
+        "estimate there and was stopped on its way to minus infinity, so the probability of that "
+        "class is nearly 0, and how near means nothing. Leave the class out, or use "
+        "label_smoothing or logit_l2, which keep its probability positive.",
+        classes=tuple(int(k) for k in classes),
     )
 
 
 def _rank_deficient(columns) -> Problem:
     return Problem(
         "rank",
-        "Columns {columns} of X are constant or linear combinations of other columns: without "
-        "a penalty their coefficients are not determined, and those of smallest norm were taken. "
-        "Probabilities are not affected. Drop these columns, or use a finite C.",
+        "Columns {columns} of X are constant, or linear combinations of other columns to working "
+        "precision: without a penalty their coefficients are not determined, and those of "
+        "smallest norm were taken. Drop these columns, or use a finite C.",
         tuple(int(j) for j in columns),
     )
 
 
-def _not_converged(outcome, name, control, metric) -> Problem:
+def _rank_unknown(objective) -> Problem:
+    return Problem(
+        "rank",
+        f"X has {objective.n_features} columns, too many to check for linear dependence: if some "
+        "depend on others (with fewer rows than columns they do), coefficients are one of many "
+        "solutions without a penalty. Use a finite C.",
+    )
+
+
+def _not_converged(outcome, solver, control, metric) -> Problem:
     norm = metric.norm(outcome.point.gradient)
     state = f"the largest entry of the scaled gradient is {norm:.2g}, tol={control.tol:.2g}"
     if outcome.status == "stalled":
         message = (
-            f"The {name} solver stopped after {outcome.n_iter} iterations because rounding hides "
-            f"any further decrease: {state}. Use a larger tol, or float64 X if it is float32."
+            f"The fit stopped after {outcome.n_iter} iterations because rounding hides any further "
+            f"decrease: {state}. Use a larger tol, or float64 X if it is float32."
         )
     else:
+        other = "" if solver == "auto" else ", or use solver='auto'"
         message = (
-            f"The {name} solver did not converge within max_iter={control.max_iter} iterations: "
-            f"{state}. Increase max_iter or tol, or use solver='auto'."
+            f"The fit did not converge within max_iter={control.max_iter} iterations: {state}. "
+            f"Increase max_iter or tol{other}."
         )
     return Problem("not_converged", message)
 
 
+def _check_hessian_fits(objective) -> None:
+    size = objective.n_outputs * objective.n_columns
+    if size > MOST_NEWTON_PARAMETERS:
+        raise ValueError(
+            f"solver='newton-cholesky' would form a Hessian of {size} x {size} entries "
+            f"({8 * size**2 / 2**30:.0f} GiB); accepted are up to {MOST_NEWTON_PARAMETERS} "
+            "coefficients. Use solver='auto', 'lbfgs' or 'newton-cg'."
+        )
+
+
 @lru_cache(maxsize=1)
 def _blas_controller() -> ThreadpoolController:
-    """The products are threaded by ourselves; small BLAS calls must not wake BLAS threads."""
+    """Looking for the loaded libraries takes milliseconds: once."""
     return ThreadpoolController()
+
+
+_limits_blas = Lock()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """One BLAS thread: the passes bring their own, and small products must not wake others.
+
+    The limit is the process's. Of several Python threads that fit at once one sets it and the same
+    one restores it: two that overlapped would restore each other's limit.
+    """
+    if not _limits_blas.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _blas_controller().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _limits_blas.release()

@@ -71,6 +71,8 @@ class ExactDirection:
                 break
             except LinAlgError:
                 continue
+        else:
+            raise ValueError("X: the Hessian overflows; divide its largest columns by a constant")
         return -cho_solve(factor, point.gradient.ravel(), check_finite=False).reshape(K, d)
 
 

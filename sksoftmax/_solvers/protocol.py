@@ -9,26 +9,34 @@ import numpy as np
 
 
 class Objective(Protocol):
-    """A smooth function of theta, shape (n_outputs, n_columns)."""
+    """A smooth function of theta, shape (n_outputs, n_columns): what the minimisers ask for.
+
+    The metric and the questions of existence (metric.py, existence.py, linear.py) are those of a
+    `LinearObjective` and ask it for its covariance, weights and targets besides.
+    """
 
     n_outputs: int
     n_columns: int
 
     def loss_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value (inf where it overflows) and gradient, shape of theta."""
-        raise TypeError("the objective has no loss_gradient")
+        ...
 
     def hessian_product(self, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Hessian at theta times a direction."""
-        raise TypeError("the objective has no hessian_product")
+        ...
 
     def hessian(self, theta: np.ndarray) -> np.ndarray:
         """The Hessian in the order of theta.ravel()."""
-        raise TypeError("the objective has no hessian")
+        ...
+
+    def without_shift(self, theta: np.ndarray) -> np.ndarray:
+        """theta without what changes no loss."""
+        ...
 
     def class_curvature(self, theta: np.ndarray) -> np.ndarray:
         """Diagonal blocks of the Hessian, (n_outputs, n_columns, n_columns)."""
-        raise TypeError("the objective has no class_curvature")
+        ...
 
 
 @dataclass

@@ -78,3 +78,37 @@ def test_every_fit_ends_in_finite_probabilities_or_an_error(problem, solver, C, 
     assert np.isfinite(model.objective_)
     assert np.isfinite(proba).all()
     np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, sparse.bsr_array])
+@pytest.mark.parametrize(
+    ("array", "position", "value"),
+    [("indices", 3, 10**6), ("indices", 3, -5), ("indptr", 2, 10**7), ("indptr", -1, 10**7),
+     ("indptr", 0, 1), ("indptr", 1, -1)],
+)  # fmt: skip
+def test_a_corrupt_sparse_matrix_is_refused(kind, array, position, value, three_classes):
+    X, y = three_classes
+    model = MultinomialLogit().fit(X, y)
+    corrupt = kind(X)
+    getattr(corrupt, array)[position] = value
+    for call in (lambda: MultinomialLogit().fit(corrupt, y), lambda: model.predict(corrupt)):
+        with pytest.raises(ValueError, match="X: its sparse structure is corrupt"):
+            call()
+
+
+def test_corrupt_coordinates_are_refused(three_classes):
+    X, y = three_classes
+    corrupt = sparse.coo_array(X)
+    corrupt.coords[1][3] = 10**7
+    with pytest.raises(ValueError, match="X: its sparse structure is corrupt"):
+        MultinomialLogit().fit(corrupt, y)
+
+
+def test_masked_arrays_are_refused(three_classes):
+    X, y = three_classes
+    with pytest.raises(ValueError, match="X is a masked array"):
+        MultinomialLogit().fit(np.ma.masked_array(X), y)
+    with pytest.raises(ValueError, match="y is a masked array"):
+        MultinomialLogit().fit(X, np.ma.masked_array(y))
+    with pytest.raises(ValueError, match="X is a masked array"):
+        MultinomialLogit().fit(X, y).predict(np.ma.masked_array(X))

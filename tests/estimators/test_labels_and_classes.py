@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sksoftmax import MultinomialLogit
 
@@ -61,6 +62,7 @@ def test_one_class_in_the_data_is_allowed_when_classes_names_more(three_classes)
     assert (model.predict(X) == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:No row has weight on class")
 def test_classes_fixes_the_columns_when_the_data_lack_a_class(three_classes):
     X, y = three_classes
     names = np.array(["a", "b", "d"])
@@ -74,9 +76,10 @@ def test_classes_fixes_the_columns_when_the_data_lack_a_class(three_classes):
     np.testing.assert_allclose(np.delete(proba, 2, axis=1), without.predict_proba(X), atol=1e-3)
 
 
-def test_a_class_without_data_needs_no_warning_and_gets_a_small_probability(two_classes):
+def test_a_class_without_data_is_warned_of_and_gets_a_small_probability(two_classes):
     X, y = two_classes
-    model = MultinomialLogit().fit(X, y, classes=[0, 1, 2])
+    with pytest.warns(ConvergenceWarning, match="No row has weight on class 2"):
+        model = MultinomialLogit().fit(X, y, classes=[0, 1, 2])
     assert (model.predict_proba(X)[:, 2] > 0).all()
     assert (model.predict_proba(X)[:, 2] < 1e-3).all()
 
@@ -130,3 +133,20 @@ def test_labels_that_cannot_be_sorted_are_refused(three_classes):
     X, y = three_classes
     with pytest.raises((ValueError, TypeError), match="str"):
         MultinomialLogit().fit(X, np.where(y == 0, "a", y.astype(object)))
+
+
+@pytest.mark.parametrize(
+    "classes", [[None, 0, 1], ["a", 0, 1], [0, 1, np.nan], [0, 1, 2j], 5, [[0], [1]]]
+)
+def test_classes_that_are_no_labels_are_refused(classes, three_classes):
+    with pytest.raises(ValueError, match="classes must be"):
+        MultinomialLogit().fit(*three_classes, classes=classes)
+
+
+@pytest.mark.parametrize("odd", [None, 1])
+def test_labels_of_mixed_types_are_an_error_of_y(odd, three_classes):
+    X, y = three_classes
+    labels = np.array(["a", "b", "c"], dtype=object)[y]
+    labels[0] = odd
+    with pytest.raises(ValueError, match=r"y: .*str"):
+        MultinomialLogit().fit(X, labels)

@@ -52,6 +52,7 @@ def test_a_fold_may_lack_a_class(three_classes):
     assert one_class == pytest.approx(model.predict_log_proba(X[:10])[:, 0].mean())
 
 
+@pytest.mark.filterwarnings("ignore:No row has weight on class")
 def test_a_label_that_training_lacked_costs_infinity_and_a_warning(three_classes):
     X, y = three_classes
     model = MultinomialLogit().fit(X[y < 2], y[y < 2])
@@ -132,3 +133,43 @@ def test_weights_are_passed_to_grid_search_without_routing(three_classes):
 def test_it_can_be_cloned_and_shown():
     assert isinstance(clone(log_loss_scorer), LogLossScorer)
     assert repr(log_loss_scorer) == "LogLossScorer()"
+
+
+@pytest.mark.parametrize("scale", [1e308, 5e-324])
+def test_the_scale_of_the_weights_does_not_matter(scale, three_classes):
+    X, y = three_classes
+    model = MultinomialLogit().fit(X, y)
+    weighted = log_loss_scorer(model, X, y, sample_weight=np.full(len(y), scale))
+    assert weighted == pytest.approx(log_loss_scorer(model, X, y), rel=1e-14)
+
+
+def test_soft_targets_are_scored_by_their_expectation(three_classes):
+    X, y = three_classes
+    model = MultinomialLogit().fit(X, y)
+    weight = np.linspace(0, 1, len(y))
+    proba = 0.7 * np.eye(3)[y] + 0.1
+    expected = np.average((proba * model.predict_log_proba(X)).sum(axis=1), weights=weight)
+    score = log_loss_scorer(model, X, sample_weight=weight, y_proba=proba)
+    assert score == pytest.approx(expected)
+    named = pd.DataFrame(proba, columns=[0, 1, 2])[[2, 0, 1]]
+    assert log_loss_scorer(model, X, None, weight, y_proba=named) == score
+    one_hot = log_loss_scorer(model, X, y_proba=np.eye(3)[y])
+    assert one_hot == pytest.approx(log_loss_scorer(model, X, y))
+
+
+def test_a_soft_target_of_zero_on_an_unavailable_class_costs_nothing(three_classes):
+    X, y = three_classes
+    model = MultinomialLogit().fit(X, y)
+    mask = np.eye(3, dtype=bool)[y]
+    assert log_loss_scorer(model, X, y_proba=np.eye(3)[y], mask=mask) == 0
+
+
+@pytest.mark.parametrize(
+    ("y_proba", "message"),
+    [(None, "y_proba"), (np.ones((150, 3)), "row 0 sums to 3"), (np.ones((150, 2)), "2 columns")],
+)
+def test_wrong_soft_targets_are_refused(y_proba, message, three_classes):
+    X, y = three_classes
+    model = MultinomialLogit().fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        log_loss_scorer(model, X, y_proba=y_proba)

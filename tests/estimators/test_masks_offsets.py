@@ -246,3 +246,48 @@ def test_offset_and_mask_are_not_changed(masked, offset):
     model.decision_function(X, offset=offset, mask=mask)
     np.testing.assert_array_equal(offset, before[0])
     np.testing.assert_array_equal(mask, before[1])
+
+
+@pytest.mark.filterwarnings("ignore:No row has weight on class")
+def test_one_row_of_mask_or_offset_stands_for_all(overlapping):
+    X, y = overlapping
+    X, y = X[y < 3], y[y < 3]
+    mask, offset = np.array([True, True, True, False]), np.array([0.5, 0.0, -0.5, 1.0])
+    full = {"mask": np.tile(mask, (len(y), 1)), "offset": np.tile(offset, (len(y), 1))}
+    classes = [0, 1, 2, 3]
+    expected = MultinomialLogit().fit(X, y, classes=classes, **full)
+    model = MultinomialLogit().fit(X, y, classes=classes, mask=mask, offset=offset.tolist())
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_array_equal(
+        model.predict_proba(X, mask=mask, offset=offset), expected.predict_proba(X, **full)
+    )
+
+
+def test_an_offset_of_the_score_of_two_classes_is_told_what_to_do(two_classes):
+    X, y = two_classes
+    with pytest.raises(ValueError, match=r"offset must have shape .*column_stack"):
+        MultinomialLogit().fit(X, y, offset=np.ones(len(y)))
+
+
+@pytest.mark.parametrize("offset", ["a", [["a", "b"]] * 200])
+def test_an_offset_that_is_no_number_is_named(offset, two_classes):
+    X, y = two_classes
+    with pytest.raises(ValueError, match="offset"):
+        MultinomialLogit().fit(X, y).predict(X, offset=offset)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+@pytest.mark.parametrize("data", ["two_classes", "three_classes"])
+def test_scores_that_overflow_are_an_error_except_under_the_mask(method, data, request):
+    X, y = request.getfixturevalue(data)
+    model = MultinomialLogit().fit(X, y)
+    offset = np.zeros((len(y), len(model.classes_)))
+    offset[4, 0], offset[4, 1] = -1.7e308, 1.7e308
+    mask = np.ones_like(offset, dtype=bool)
+    mask[4, 1] = False
+    expected = getattr(model, method)(X, mask=mask)
+    finite = getattr(model, method)(X, mask=mask, offset=offset)
+    np.testing.assert_array_equal(np.delete(finite, 4, axis=0), np.delete(expected, 4, axis=0))
+    model.coef_ = model.coef_ * 1e39
+    with pytest.raises(ValueError, match=r"X: the score of row \d+ overflows float32"):
+        getattr(model, method)(X.astype(np.float32))

@@ -1,6 +1,7 @@
 """Parameters out of range, and what a failed fit leaves behind."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,3 +166,28 @@ def test_an_ordinary_fit_warns_of_nothing(three_classes):
         for C in (1e-6, 1.0, 1e6):
             MultinomialLogit(C=C).fit(X, y)
             MultinomialLogit(C=C).fit(X * 10.0 ** np.array([-3, 3, 0, 2]), y)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"C": 10**400}, "C must be"), ({"n_jobs": np.array([1, 2])}, "n_jobs=array")],
+)
+def test_parameters_of_absurd_size_or_shape_are_named(parameters, message, three_classes):
+    with pytest.raises(ValueError, match=message):
+        MultinomialLogit(**parameters).fit(*three_classes)
+
+
+def test_a_problem_may_name_classes_by_their_labels(three_classes, monkeypatch):
+    X, y = three_classes
+    problem = SimpleNamespace(message="No rows of {classes}.", columns=None, classes=(0, 2))
+    solution = SimpleNamespace(
+        coef=np.zeros((3, 4)),
+        intercept=np.zeros(3),
+        n_iter=1,
+        solver="lbfgs",
+        value=1.0,
+        problems=[problem],
+    )
+    monkeypatch.setattr("sksoftmax.linear.solve_linear", lambda *_, **__: solution)
+    with pytest.warns(ConvergenceWarning, match=r"No rows of 'a', 'c'\."):
+        MultinomialLogit().fit(X, np.array(["a", "b", "c"])[y])

@@ -81,6 +81,7 @@ def test_requests_follow_the_signatures():
         assert set(getattr(requests, method).requests) == {"offset", "mask"}
     assert set(LogLossScorer().get_metadata_routing().score.requests) == {
         "sample_weight",
+        "y_proba",
         "offset",
         "mask",
     }
@@ -196,3 +197,18 @@ def test_classes_are_routed_whole_so_that_folds_may_lack_one(three_classes):
         model, X, y, cv=KFold(3), params={"classes": [0, 1, 2]}, scoring=LogLossScorer()
     )
     assert np.isfinite(scores).all()
+
+
+def test_soft_targets_are_scored_where_the_scorer_asks_for_them(data):
+    X, _, extra = data
+    proba = extra["y_proba"]
+    model = MultinomialLogit().set_fit_request(y_proba=True)
+    scorer = LogLossScorer().set_score_request(y_proba=True)
+    scores = cross_val_score(model, X, cv=CV, scoring=scorer, params={"y_proba": proba})
+    expected = [
+        (proba[test] * MultinomialLogit().fit(X[train], y_proba=proba[train]).predict_log_proba(
+            X[test]
+        )).sum(axis=1).mean()
+        for train, test in CV.split(X)
+    ]  # fmt: skip
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)

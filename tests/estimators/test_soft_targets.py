@@ -165,3 +165,16 @@ def test_y_proba_is_not_changed(soft):
     before = proba.copy()
     MultinomialLogit().fit(X, y_proba=proba)
     np.testing.assert_array_equal(proba, before)
+
+
+def test_float16_probabilities_may_be_off_by_1e_2(soft):
+    X, _, proba = soft
+    MultinomialLogit().fit(X, y_proba=(proba * (1 + 5e-3)).astype(np.float16))
+    with pytest.raises(ValueError, match=r"row 0 sums to .*within 0\.01.*sample_weight"):
+        MultinomialLogit().fit(X, y_proba=(proba * (1 + 3e-2)).astype(np.float16))
+
+
+def test_probabilities_without_columns_are_described(soft):
+    X, _, _ = soft
+    with pytest.raises(ValueError, match="y_proba must have shape"):
+        MultinomialLogit().fit(X, y_proba=np.ones((len(X), 0)))

@@ -56,6 +56,7 @@ def test_balanced_weights_are_total_by_number_of_classes_by_weighted_count(
     assert_same_model(model, MultinomialLogit(**PRECISE).fit(X, y, weight * per_class[y]))
 
 
+@pytest.mark.filterwarnings("ignore:No row has weight on class")
 def test_balanced_weights_leave_out_a_class_without_data(overlapping, assert_same_model):
     X, y = overlapping
     X, y = X[y < 3], y[y < 3]
@@ -109,3 +110,35 @@ def test_wrong_sample_weights_are_explained(change, message, three_classes):
     X, y = three_classes
     with pytest.raises(ValueError, match=message):
         MultinomialLogit().fit(X, y, change(np.ones(len(y))))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-300, 1e-50, 1e37, 1e307])
+def test_the_scale_of_the_weights_is_that_of_the_penalty(scale, dtype, three_classes):
+    X, y = three_classes
+    weight = np.linspace(0.1, 1, len(y))
+    model = MultinomialLogit(C=2 / scale, **PRECISE).fit(X.astype(dtype), y, scale * weight)
+    expected = MultinomialLogit(C=2, **PRECISE).fit(X.astype(dtype), y, weight)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.objective_, expected.objective_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [5e-324, 1e308])
+def test_without_penalty_the_scale_of_the_weights_does_not_matter(scale, dtype, overlapping):
+    X, y = overlapping
+    expected = MultinomialLogit(C=np.inf).fit(X.astype(dtype), y)
+    model = MultinomialLogit(C=np.inf).fit(X.astype(dtype), y, np.full(len(y), scale))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("class_weight", [{0: "a"}, {0: [1, 2]}, {0: 10**400}, {0: None}])
+def test_class_weights_are_numbers(class_weight, three_classes):
+    with pytest.raises(ValueError, match="class_weight must hold finite numbers"):
+        MultinomialLogit(class_weight=class_weight).fit(*three_classes)
+
+
+@pytest.mark.parametrize("weight", ["a", ["a"] * 150, np.ma.masked_array(np.ones(150))])
+def test_weights_that_are_no_numbers_are_named(weight, three_classes):
+    with pytest.raises(ValueError, match="sample_weight"):
+        MultinomialLogit().fit(*three_classes, weight)

@@ -236,3 +236,12 @@ def test_derivatives_are_not_written_over_what_they_are_computed_from():
 def test_a_direction_of_another_kind_than_the_logits_is_rejected(direction):
     with pytest.raises((ValueError, TypeError), match="direction"):
         _kernel.hessian_product(GOOD["logits"], direction)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sign_of_a_temperature_is_that_before_the_cast(dtype):
+    logits = np.array([[1, 2]], dtype)
+    for zero in (-0.0, np.array([-0.0], dtype)):
+        np.testing.assert_array_equal(_kernel.softmax(logits, temperature=zero), [[0, 1]])
+    with pytest.raises(_kernel.RowError, match="temperature: row 0 is -1e-60"):
+        _kernel.softmax(logits, temperature=-1e-60)

@@ -17,7 +17,7 @@ SUMS = {
     "hessian_product": K * (D + 1),
     "moments": D + 1,
     "gram": (D + 1) ** 2,
-    "class_curvature": K * PACKED,
+    "class_curvature": K * (D + 1) ** 2,
     "pair_curvature": K * (K - 1) // 2 * PACKED,
 }
 SPARSE_PASSES = ["logits", "loss_gradient", "hessian_product"]

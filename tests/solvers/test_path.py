@@ -1,13 +1,17 @@
 """On the way to the optimum: where solvers start, what they tell, and when they give up."""
 
+import threading
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sksoftmax._solvers import solve_linear
 from sksoftmax._solvers.metric import build_metric
 
-from .cases import PROBLEMS, SOLVERS, make_case
+from .cases import PROBLEMS, SOLVERS, Case, make_case
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -112,7 +116,7 @@ def test_too_few_iterations_are_reported(rng, solver, max_iter):
     assert fit.n_iter == max_iter == len(seen)
     message = fit.problems[0].message
     assert f"max_iter={max_iter}" in message
-    assert fit.solver in message
+    assert ("solver='auto'" in message) == (solver != "auto")
     assert fit.problems[0].columns is None
     # but what was reached is returned
     assert fit.value < case.solve(solver, max_iter=1, tol=100.0).value + 1e-12
@@ -148,3 +152,33 @@ def test_columns_whose_products_overflow_are_an_error_or_an_answer(rng, solver, 
         assert "X" in str(error)
     else:
         assert fit.coef.shape == (3, 3)
+
+
+def test_newton_refuses_a_hessian_that_does_not_fit(rng):
+    rows, columns = np.arange(50), 200 * np.arange(50)
+    X = sparse.csr_matrix((rng.standard_normal(50), (rows, columns)), (50, 10_000))
+    case = Case(X, np.arange(50) % 3, 3, {"alpha": 1.0})
+    with pytest.raises(ValueError, match=r"newton-cholesky.*30003 x 30003.*Use solver='auto'"):
+        case.solve("newton-cholesky")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_start_that_is_worse_than_zero_is_not_taken(rng, solver):
+    case = make_case(rng, 300, 4, 3)
+    optimum = case.solve(solver)
+    start = (1e12 * optimum.coef, 1e12 * optimum.intercept)
+    again = case.solve(solver, start=start)
+    assert again.problems == []
+    assert again.value == pytest.approx(optimum.value, rel=1e-9)
+
+
+def test_fits_in_several_threads_leave_the_blas_as_they_found_it(rng):
+    case = make_case(rng, 2000, 20, 4)
+    with threadpool_limits(2, user_api="blas"):
+        workers = [threading.Thread(target=case.solve, args=("newton-cholesky",)) for _ in range(6)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        limits = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+    assert limits == {2}

@@ -159,3 +159,15 @@ def test_a_column_that_hardly_varies_around_a_large_mean_is_not_constant(rng, so
     assert fit.problems == []
     expected = small.solve(solver).coef * [1, 1e3, 1, 1]
     assert_allclose(fit.coef, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("sparse_X", [False, True])
+def test_one_column_per_level_beside_an_intercept_is_always_noticed(rng, sparse_X):
+    for _ in range(25):
+        n, levels = int(rng.integers(200, 4000)), int(rng.integers(2, 30))
+        X = np.eye(levels)[rng.integers(0, levels, n)]
+        X = sparse.csr_matrix(X) if sparse_X else X
+        fit = Case(X, rng.integers(0, 3, n), 3).solve("auto")
+        assert [problem.kind for problem in fit.problems] == ["rank"]
+        assert len(fit.problems[0].columns) == 1
+        assert abs(fit.coef.sum(axis=1)).max() < 1e-6  # smallest norm

@@ -1,39 +1,21 @@
 // The door: types and sizes are checked here, the GIL is released, nothing is computed.
 
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
+#include "door.h"
+
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
-#include <optional>
-#include <string>
 #include <vector>
 
-#include "kernel.h"
 #include "parallel.h"
 
-namespace nb = nanobind;
 using namespace sksoftmax;
 
 namespace {
 
-template <class T>
-using In = std::optional<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>;
-template <class T>
-using Out = std::optional<nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>;
-
 const Kernel* active = nullptr;
-
-const Kernel& table_of(const std::string& name) {
-#if defined(SKSOFTMAX_HAVE_avx512)
-  if (name == "avx512") return kernel_avx512;
-  if (name == "avx2") return kernel_avx2;
-#endif
-  return kernel_baseline;
-}
 
 template <class T>
 const Body<T>& body();
@@ -44,19 +26,6 @@ const Body<float>& body<float>() {
 template <>
 const Body<double>& body<double>() {
   return active->float64;
-}
-
-template <class Array>
-auto data_of(const Array& array, const char* name, std::int64_t size) {
-  if (array && static_cast<std::int64_t>(array->size()) != size)
-    throw nb::value_error((std::string(name) + ": expected " + std::to_string(size) +
-                           " entries, got " + std::to_string(array->size()))
-                              .c_str());
-  return array ? array->data() : nullptr;
-}
-
-void require(bool condition, const char* message) {
-  if (!condition) throw nb::value_error(message);
 }
 
 template <class T>
@@ -180,17 +149,13 @@ void bind(nb::module_& m) {
 }  // namespace
 
 NB_MODULE(_core, m) {
-  const char* error = nullptr;
-  int count = 0;
-  const Isa* list = isa_list(&count);
-  const int chosen = choose_isa(&error);
-  if (chosen < 0) throw nb::import_error(error);
-  active = &table_of(list[chosen].name);
-
+  active = &SKSOFTMAX_TABLE_OF(kernel, active_isa());
   bind<float>(m);
   bind<double>(m);
   m.def("active_body", [] { return std::string(active->name); });
-  m.def("runnable_bodies", [list, count] {
+  m.def("runnable_bodies", [] {
+    int count = 0;
+    const Isa* list = isa_list(&count);
     std::vector<std::string> names;
     for (int i = 0; i < count; ++i)
       if (list[i].supported) names.emplace_back(list[i].name);

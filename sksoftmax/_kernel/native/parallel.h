@@ -7,7 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <system_error>
+#include <exception>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -22,19 +23,27 @@ void for_each_block(std::int64_t n_blocks, int n_threads, F f) {
     return;
   }
   std::atomic<std::int64_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failing;
   const auto work = [&](int worker) {
-    for (std::int64_t block; (block = next.fetch_add(1)) < n_blocks;) f(block, worker);
+    try {
+      for (std::int64_t block; (block = next.fetch_add(1)) < n_blocks;) f(block, worker);
+    } catch (...) {  // out of memory: the others finish, the caller hears of it
+      const std::lock_guard<std::mutex> lock(failing);
+      failure = std::current_exception();
+    }
   };
   std::vector<std::thread> team;
   const std::int64_t helpers = (n_threads < n_blocks ? n_threads : n_blocks) - 1;
   team.reserve(helpers);
   try {
     for (int worker = 1; worker <= helpers; ++worker) team.emplace_back(work, worker);
-  } catch (const std::system_error&) {
+  } catch (...) {
     // The system grants no more threads: those that exist, and this one, do all blocks.
   }
   work(0);
   for (std::thread& thread : team) thread.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace sksoftmax

@@ -9,8 +9,7 @@ namespace sksoftmax {
 namespace {
 
 // Up to this many classes a lane per row is faster than lanes along the row (make bench).
-template <class T>
-constexpr std::int64_t kMostAcross = sizeof(T) == 8 ? 12 : 12;
+constexpr std::int64_t kMostAcross = 12;
 
 template <class T>
 std::int64_t row_begin(const Job<T>& job, std::int64_t row) {
@@ -105,8 +104,10 @@ SKSOFTMAX_INLINE void point_at_row(const Job<T>& job, std::int64_t row, State& s
   group.weight = job.weight != nullptr ? job.weight + row : nullptr;
 }
 
-// Rows taken through the steps together: each step of one hides the latency of the others'.
-constexpr int kGroups = 2;
+// Rows (or lanes of rows) taken through the steps together: each step of one hides the latency of
+// the other. The general variants do more in each step, and would double the time to compile.
+template <bool general>
+constexpr int kGroups = general ? 1 : 2;
 
 template <class T, Verb verb, bool general, bool soft, int n_rows>
 SKSOFTMAX_INLINE void take_along_classes(const Job<T>& job, std::int64_t row, T* scratch,
@@ -140,13 +141,14 @@ Fault rows_along_classes(const Job<T>& job, std::int64_t begin, std::int64_t end
   // Short rows are kept in aligned scratch, long ones where the output goes: one cache less used.
   const bool is_short = most * static_cast<std::int64_t>(sizeof(T)) <= kScratchBytes;
   const std::int64_t stride = is_short ? most : 0;
-  const Scratch<T> scratch(kGroups * (width + stride));
+  const Scratch<T> scratch(kGroups<general> * (width + stride));
   Fault fault;
   std::int64_t row = begin;
-  for (; is_short && row + kGroups <= end; row += kGroups) {
+  constexpr int groups = kGroups<general>;
+  for (; is_short && row + groups <= end; row += groups) {
     const std::int64_t first = row_begin(job, row);
-    prefetch(job, first, row_begin(job, row + kGroups) - first);
-    take_along_classes<T, verb, general, soft, kGroups>(job, row, scratch.data, stride, fault);
+    prefetch(job, first, row_begin(job, row + groups) - first);
+    take_along_classes<T, verb, general, soft, groups>(job, row, scratch.data, stride, fault);
   }
   for (; row < end; ++row)
     take_along_classes<T, verb, general, soft, 1>(job, row, scratch.data, stride, fault);
@@ -157,7 +159,7 @@ Fault rows_along_classes(const Job<T>& job, std::int64_t begin, std::int64_t end
 template <class T>
 struct Tile {
   static constexpr int width = Simd<T>::width;
-  static constexpr int size = (kMostAcross<T> + width - 1) / width * width * width;
+  static constexpr int size = (kMostAcross + width - 1) / width * width * width;
   alignas(64) T logits[size];
   alignas(64) T target_proba[size];
   alignas(64) T direction[size];
@@ -213,17 +215,17 @@ SKSOFTMAX_INLINE void point_at_tile(const Job<T>& job, Tile<T>& tile, State& sta
 
 template <class T, Verb verb, bool general, bool soft>
 Fault rows_across_samples(const Job<T>& job, std::int64_t begin, std::int64_t end) {
-  constexpr int width = Simd<T>::width;
+  constexpr int width = Simd<T>::width, groups = kGroups<general>;
   using State = typename VerbOf<T, verb, general, soft, FewClasses<T>>::type;
-  Tile<T> tiles[kGroups] = {};
+  Tile<T> tiles[groups] = {};
   Fault fault;
-  for (std::int64_t row = begin; row < end; row += kGroups * width) {
-    prefetch(job, row * job.n_classes, kGroups * width * job.n_classes);
-    State states[kGroups];
-    typename Simd<T>::I bad[kGroups];
-    int n_rows[kGroups];
+  for (std::int64_t row = begin; row < end; row += groups * width) {
+    prefetch(job, row * job.n_classes, groups * width * job.n_classes);
+    State states[groups];
+    typename Simd<T>::I bad[groups];
+    int n_rows[groups];
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < groups; ++g) {
       const std::int64_t rest = end - row - g * width;
       n_rows[g] = static_cast<int>(rest < 0 ? 0 : rest < width ? rest : width);
       fill<T, general>(tiles[g], job, row + g * width, n_rows[g]);
@@ -231,11 +233,11 @@ Fault rows_across_samples(const Job<T>& job, std::int64_t begin, std::int64_t en
       states[g].shift();
     }
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) states[g].sum();
+    for (int g = 0; g < groups; ++g) states[g].sum();
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) bad[g] = states[g].finish();
+    for (int g = 0; g < groups; ++g) bad[g] = states[g].finish();
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < groups; ++g) {
       states[g].write();
       empty(tiles[g], job, row + g * width, n_rows[g]);
       if (states[g].shape.any_row(bad[g]))
@@ -248,7 +250,7 @@ Fault rows_across_samples(const Job<T>& job, std::int64_t begin, std::int64_t en
 
 template <class T, Verb verb, bool general, bool soft>
 Fault rows_in_shape(const Job<T>& job, std::int64_t begin, std::int64_t end) {
-  return job.row_ptr == nullptr && job.n_classes <= kMostAcross<T>
+  return job.row_ptr == nullptr && job.n_classes <= kMostAcross
              ? rows_across_samples<T, verb, general, soft>(job, begin, end)
              : rows_along_classes<T, verb, general, soft>(job, begin, end);
 }
@@ -300,11 +302,6 @@ constexpr Body<T> body() {
 }
 
 }  // namespace
-
-#define SKSOFTMAX_PASTE_(a, b) a##b
-#define SKSOFTMAX_PASTE(a, b) SKSOFTMAX_PASTE_(a, b)
-#define SKSOFTMAX_TEXT_(a) #a
-#define SKSOFTMAX_TEXT(a) SKSOFTMAX_TEXT_(a)
 
 extern const Kernel SKSOFTMAX_PASTE(kernel_, SKSOFTMAX_ISA) = {
     SKSOFTMAX_TEXT(SKSOFTMAX_ISA), body<float>(), body<double>()};

@@ -45,15 +45,13 @@ struct Row {
   static SKSOFTMAX_INLINE V one() { return splat(T(1)); }
 
   SKSOFTMAX_INLINE void shift() {
-    V m[kStreams] = {splat(-kInfinity<T>), splat(-kInfinity<T>), splat(-kInfinity<T>),
-                     splat(-kInfinity<T>)};
+    V m[kStreams] = {splat(-kInfinity<T>), splat(-kInfinity<T>)};
     shape.sweep(
         [&, this](auto at, int stream) SKSOFTMAX_INLINE_LAMBDA {
           m[stream] = maximum<T>(m[stream], this->logits_at(at));
         },
         []() SKSOFTMAX_INLINE_LAMBDA {});
-    maximum_logit =
-        shape.rows_maximum(maximum<T>(maximum<T>(m[0], m[1]), maximum<T>(m[2], m[3])));
+    maximum_logit = shape.rows_maximum(maximum<T>(m[0], m[1]));
     temperature = has_temperature() ? shape.load_row(group.temperature) : one();
   }
 
@@ -132,15 +130,14 @@ struct Probabilities : Row<T, general, Shape> {
   }
 
   SKSOFTMAX_INLINE void write() const {
-    shape.sweep(
-        [&, this](auto at, int) SKSOFTMAX_INLINE_LAMBDA {
+    shape.each(
+        [&, this](auto at) SKSOFTMAX_INLINE_LAMBDA {
           const V e = shape.kept_at(group.kept, at);
           V value = e * scale;
           if constexpr (hessian)
             value = e == T(0) ? zero() : value * (shape.load_at(group.direction, at, T(0)) - mean);
           shape.store_at(group.out, at, value);
-        },
-        []() SKSOFTMAX_INLINE_LAMBDA {});
+        });
   }
 };
 
@@ -186,11 +183,10 @@ struct Logarithms : Row<T, general, Shape> {
 
   SKSOFTMAX_INLINE void write() const {
     if constexpr (verb == Verb::log_softmax)
-      shape.sweep(
-          [&, this](auto at, int) SKSOFTMAX_INLINE_LAMBDA {
+      shape.each(
+          [&, this](auto at) SKSOFTMAX_INLINE_LAMBDA {
             shape.store_at(group.out, at, shape.kept_at(group.kept, at) - log_s);
-          },
-          []() SKSOFTMAX_INLINE_LAMBDA {});
+          });
   }
 };
 
@@ -276,8 +272,8 @@ struct Losses : Row<T, general, Shape> {
   SKSOFTMAX_INLINE void write() const {
     if constexpr (!wants_gradient) return;
     const V keep = per_logit * (T(1) - group.label_smoothing);
-    shape.sweep(
-        [&, this](auto at, int) SKSOFTMAX_INLINE_LAMBDA {
+    shape.each(
+        [&, this](auto at) SKSOFTMAX_INLINE_LAMBDA {
           V value = shape.kept_at(group.kept, at) * scale;
           if constexpr (soft) value -= keep * shape.load_at(group.target_proba, at, T(0));
           if constexpr (general) {
@@ -285,8 +281,7 @@ struct Losses : Row<T, general, Shape> {
             value = z != -kInfinity<T> ? value - per_logit * spread + ridge * z : zero();
           }
           shape.store_at(group.out, at, value);
-        },
-        []() SKSOFTMAX_INLINE_LAMBDA {});
+        });
     if constexpr (!soft) {
       const V others = s_minus_1 + (T(1) - exp_nonpositive<T>(y_target));  // s - exp(y_target)
       V value = -(others * scale);

@@ -15,7 +15,7 @@ namespace sksoftmax {
 namespace {
 
 // Independent accumulators per sweep, to hide the latency of the additions.
-constexpr int kStreams = 4;
+constexpr int kStreams = 2;
 // After this many groups of kStreams positions the partial sums are folded into a compensated total.
 constexpr int kGroupsPerFold = 4;
 
@@ -35,7 +35,7 @@ struct Sum {
   }
 
   SKSOFTMAX_INLINE void fold() {
-    const V term = (part[0] + part[1]) + (part[2] + part[3]);
+    const V term = part[0] + part[1];
     const V sum = total + term;
     const V rounded = sum - total;
     carry += (total - (sum - rounded)) + (term - rounded);
@@ -45,9 +45,9 @@ struct Sum {
 
   // The value per lane; folded tells whether fold() was ever called (a short row needs none).
   SKSOFTMAX_INLINE V value(bool folded) {
-    if (!folded) return (part[0] + part[1]) + (part[2] + part[3]);
+    if (!folded) return part[0] + part[1];
     fold();
-    return total + carry;
+    return carry == carry ? total + carry : total;  // an overflowing sum carries NaN
   }
 };
 
@@ -74,8 +74,6 @@ struct AlongClasses {
     for (int groups = 0; k + kStreams * width <= n_classes; k += kStreams * width) {
       visit(Whole{k}, 0);
       visit(Whole{k + width}, 1);
-      visit(Whole{k + 2 * width}, 2);
-      visit(Whole{k + 3 * width}, 3);
       if (++groups == kGroupsPerFold) {
         fold();
         groups = 0;
@@ -83,6 +81,14 @@ struct AlongClasses {
     }
     for (; k + width <= n_classes; k += width) visit(Whole{k}, 0);
     if (k < n_classes) visit(Part{k, static_cast<int>(n_classes - k)}, 1);
+  }
+
+  // Every position once, where nothing is summed.
+  template <class Visit>
+  SKSOFTMAX_INLINE void each(Visit visit) const {
+    std::int64_t k = 0;
+    for (; k + width <= n_classes; k += width) visit(Whole{k});
+    if (k < n_classes) visit(Part{k, static_cast<int>(n_classes - k)});
   }
 
   SKSOFTMAX_INLINE V load_at(const T* p, Whole at, T) const { return load<T>(p + at.first); }
@@ -138,14 +144,17 @@ struct OneLanePerRow {
     for (int groups = 0; k + kStreams <= n_classes; k += kStreams) {
       visit(k * stride, 0);
       visit((k + 1) * stride, 1);
-      visit((k + 2) * stride, 2);
-      visit((k + 3) * stride, 3);
       if (++groups == kGroupsPerFold) {
         fold();
         groups = 0;
       }
     }
     for (; k < n_classes; ++k) visit(k * stride, 0);
+  }
+
+  template <class Visit>
+  SKSOFTMAX_INLINE void each(Visit visit) const {
+    for (std::int64_t k = 0; k < n_classes; ++k) visit(k * stride);
   }
 
   SKSOFTMAX_INLINE V load_at(const T* p, std::int64_t at, T) const { return load<T>(p + at); }

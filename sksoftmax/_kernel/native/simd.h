@@ -18,6 +18,12 @@
 #endif
 #endif
 
+// SKSOFTMAX_ISA is the name of this unit's body: SKSOFTMAX_PASTE(kernel_, SKSOFTMAX_ISA) its table.
+#define SKSOFTMAX_PASTE_(a, b) a##b
+#define SKSOFTMAX_PASTE(a, b) SKSOFTMAX_PASTE_(a, b)
+#define SKSOFTMAX_TEXT_(a) #a
+#define SKSOFTMAX_TEXT(a) SKSOFTMAX_TEXT_(a)
+
 #define SKSOFTMAX_INLINE inline __attribute__((always_inline))
 // A lambda takes the attribute after its parameters.
 #define SKSOFTMAX_INLINE_LAMBDA __attribute__((always_inline))

@@ -41,20 +41,21 @@ struct Workspace {
 
   template <class Take>
   static void lay_out(const LinearJob<T>& job, std::int64_t block, Take take) {
-    const std::int64_t outputs = sums_rows(job) > job.n_classes ? sums_rows(job) : job.n_classes;
     const std::int64_t columns = padded<T>(job.n_columns);
     const std::int64_t products = needs_products(job) ? padded<T>(sums_columns(job)) : 0;
+    const bool by_class = job.pass == Pass::class_curvature;
+    const std::int64_t sums_at_once = by_class ? job.n_columns : sums_rows(job);
     take(0, job.X != nullptr ? block * columns : 0);
     take(1, job.X != nullptr ? kTileRows<T> * columns : 0);
     take(2, block * products);
     take(3, job.n_classes * block);
     take(4, job.direction != nullptr ? job.n_classes * block : 0);
     take(5, job.target_proba != nullptr ? job.n_classes * block : 0);
-    take(6, outputs * block);
+    take(6, job.n_classes * block);
     take(7, padded<T>(job.n_outputs) + padded<T>(job.n_classes));
     take(8, block);
     take(9, block);
-    take(10, sums_rows(job) * (products > 0 ? products : columns));
+    take(10, sums_at_once * (products > 0 ? products : columns));
   }
 
   static std::int64_t size(const LinearJob<T>& job, std::int64_t block) {
@@ -79,7 +80,8 @@ struct Workspace {
 template <class T>
 std::int64_t block_rows(const LinearJob<T>& job) {
   std::int64_t per_row = padded<T>(job.n_columns) + 2 * job.n_classes;
-  if (needs_products(job)) per_row += sums_columns(job) + sums_rows(job);
+  if (needs_products(job)) per_row += sums_columns(job);
+  if (job.pass == Pass::pair_curvature) per_row += sums_rows(job);
   std::int64_t rows = kBlockBytes / static_cast<std::int64_t>(sizeof(T)) / per_row;
   if (rows > kMostBlockRows) rows = kMostBlockRows;
   rows = rows / kTileRows<T> * kTileRows<T>;
@@ -131,10 +133,10 @@ struct Block {
         transpose<T>(space.rows + (i + v * Simd<T>::width) * space.row_stride, space.row_stride,
                      space.row_stride, space.tile + v * Simd<T>::width, kTileRows<T>);
       product<T>(job.n_outputs, kVectorsPerTile, columns, job.coef, space.tile, space.logits + i,
-                 strides, false);
+                 strides);
       if (job.direction != nullptr)
         product<T>(job.n_outputs, kVectorsPerTile, columns, job.direction, space.tile,
-                   space.direction + i, strides, false);
+                   space.direction + i, strides);
     }
   }
 
@@ -243,17 +245,28 @@ struct Block {
                 space.weight[i] * job.logit_l2 * space.direction[k * block + i];
   }
 
-  // sums (outputs, columns) += A' B over the rows of the block; A class-major by default.
+  // sums (outputs, columns) += A' B over the rows of the block, A class-major.
   void accumulate(const T* a, const T* b, std::int64_t stride, double* sums) const {
-    accumulate(a, b, stride, sums, 1, block);
-  }
-  void accumulate(const T* a, const T* b, std::int64_t stride, double* sums, std::int64_t a_depth,
-                  std::int64_t a_output) const {
     const std::int64_t outputs = sums_rows(job), columns = sums_columns(job);
     product<T>(outputs, stride / Simd<T>::width, tiled, a, b, space.sums,
-               {a_depth, a_output, stride, stride}, false);
+               {1, block, stride, stride});
     for (std::int64_t o = 0; o < outputs; ++o)
       for (std::int64_t j = 0; j < columns; ++j)
+        sums[o * columns + j] += static_cast<double>(space.sums[o * stride + j]);
+  }
+
+  // sums (columns, columns) += X~' diag(scale) X~, the upper triangle.
+  void accumulate_gram(const T* scale, double* sums) const {
+    constexpr int width = Simd<T>::width;
+    const std::int64_t columns = job.n_columns, stride = space.row_stride;
+    for (std::int64_t i = 0; i < tiled; ++i)
+      for (std::int64_t j = 0; j < stride; j += width)
+        store<T>(space.products + i * stride + j,
+                 scale[i] * load<T>(space.rows + i * stride + j));
+    product<T>(columns, stride / width, tiled, space.products, space.rows, space.sums,
+               {stride, 1, stride, stride}, true);
+    for (std::int64_t o = 0; o < columns; ++o)
+      for (std::int64_t j = o; j < columns; ++j)
         sums[o * columns + j] += static_cast<double>(space.sums[o * stride + j]);
   }
 
@@ -271,37 +284,28 @@ struct Block {
     }
   }
 
-  // Rows times their weight.
-  void weigh_rows() const {
-    constexpr int width = Simd<T>::width;
-    for (std::int64_t i = 0; i < tiled; ++i)
-      for (std::int64_t j = 0; j < space.row_stride; j += width)
-        store<T>(space.products + i * space.row_stride + j,
-                 space.weight[i] * load<T>(space.rows + i * space.row_stride + j));
+  // Weights of the rows in the curvature of each class, from probabilities in `residual`.
+  void class_scale(T* scale) const {
+    const T* p = space.residual;
+    for (std::int64_t k = 0; k < job.n_outputs; ++k)
+      for (std::int64_t i = 0; i < tiled; ++i) {
+        const T ridge_k = job.n_outputs == 1 ? (ridge(i, 0) + ridge(i, 1)) / 4 : ridge(i, k);
+        const T p_k = p[k * block + i];
+        scale[k * block + i] = space.weight[i] * (p_k * (T(1) - p_k) + ridge_k);
+      }
   }
 
-  // Weights of the products: rows of `scale`, class-major, from probabilities in `residual`.
-  void curvature(T* scale) const {
+  // The same for the pairs of classes, then for the logit penalty.
+  void pair_scale(T* scale) const {
     const std::int64_t K = job.n_classes;
     const T* p = space.residual;
-    for (std::int64_t i = 0; i < tiled; ++i) {
-      const T w = space.weight[i];
-      if (job.n_outputs == 1) {
-        scale[i] = w * (p[i] * p[block + i] + (ridge(i, 0) + ridge(i, 1)) / 4);
-        continue;
-      }
-      if (job.pass == Pass::class_curvature) {
-        for (std::int64_t k = 0; k < K; ++k)
-          scale[k * block + i] = w * (p[k * block + i] * (T(1) - p[k * block + i]) + ridge(i, k));
-        continue;
-      }
-      T* out = scale + i;
-      for (std::int64_t k = 0; k < K; ++k)
-        for (std::int64_t l = k + 1; l < K; ++l, out += block)
-          *out = w * p[k * block + i] * p[l * block + i];
-      for (std::int64_t k = 0; job.logit_l2 > T(0) && k < K; ++k, out += block)
-        *out = w * ridge(i, k);
-    }
+    T* out = scale;
+    for (std::int64_t k = 0; k < K; ++k)
+      for (std::int64_t l = k + 1; l < K; ++l, out += block)
+        for (std::int64_t i = 0; i < tiled; ++i)
+          out[i] = space.weight[i] * p[k * block + i] * p[l * block + i];
+    for (std::int64_t k = 0; job.logit_l2 > T(0) && k < K; ++k, out += block)
+      for (std::int64_t i = 0; i < tiled; ++i) out[i] = space.weight[i] * ridge(i, k);
   }
 
   // Curvature of the logit penalty: none where the class is unavailable.
@@ -322,8 +326,7 @@ bool run_block(const Block<T>& b, T* scale, PartSums& out) {
     return true;
   }
   if (job.pass == Pass::gram) {
-    b.weigh_rows();
-    b.accumulate(space.products, space.rows, space.row_stride, out.sums, space.row_stride, 1);
+    b.accumulate_gram(space.weight, out.sums);
     return true;
   }
   sparse ? b.forward_sparse() : b.forward();
@@ -343,9 +346,16 @@ bool run_block(const Block<T>& b, T* scale, PartSums& out) {
     b.add_ridge_direction();
   } else {
     good = b.template head_of<Verb::softmax>();
-    b.curvature(scale);
-    b.multiply_columns();
-    b.accumulate(scale, space.products, space.product_stride, out.sums);
+    if (job.pass == Pass::class_curvature) {
+      b.class_scale(scale);
+      for (std::int64_t k = 0; k < job.n_outputs; ++k)
+        b.accumulate_gram(scale + k * b.block,
+                          out.sums + k * job.n_columns * job.n_columns);
+    } else {
+      b.pair_scale(scale);
+      b.multiply_columns();
+      b.accumulate(scale, space.products, space.product_stride, out.sums);
+    }
     return good;
   }
   b.join_residual();
@@ -360,7 +370,8 @@ bool run_block(const Block<T>& b, T* scale, PartSums& out) {
 template <class T>
 std::int64_t scale_size(const LinearJob<T>& job, std::int64_t block) {
   const bool curvature = job.pass == Pass::class_curvature || job.pass == Pass::pair_curvature;
-  return curvature ? sums_rows(job) * block + 64 : 0;
+  const std::int64_t rows = job.pass == Pass::pair_curvature ? sums_rows(job) : job.n_outputs;
+  return curvature ? rows * block + 64 : 0;
 }
 
 template <class T>
@@ -389,9 +400,6 @@ constexpr LinearBody<T> linear_body() {
 }
 
 }  // namespace
-
-#define SKSOFTMAX_PASTE_(a, b) a##b
-#define SKSOFTMAX_PASTE(a, b) SKSOFTMAX_PASTE_(a, b)
 
 extern const LinearKernel SKSOFTMAX_PASTE(linear_, SKSOFTMAX_ISA) = {linear_body<float>(),
                                                                      linear_body<double>()};

@@ -17,14 +17,15 @@ enum class Pass : int {
   hessian_product,   // sums = (d R / d Z . direction logits)' X~         (n_outputs, n_columns)
   moments,           // sums = w' X~                                              (1, n_columns)
   gram,              // sums = X~' diag(w) X~                             (n_columns, n_columns)
-  class_curvature,   // products of columns times w (p_k (1 - p_k) + logit_l2)
-                     //                                                   (n_outputs, n_packed)
-  pair_curvature,    // products of columns times w p_k p_l for the pairs k < l, and, when
+  class_curvature,   // X~' diag(w (p_k (1 - p_k) + logit_l2)) X~, class by class
+                     //                                     (n_outputs * n_columns, n_columns)
+  pair_curvature,    // for n_outputs > 1: products of columns times w p_k p_l for k < l, and, when
                      // logit_l2 > 0, by w logit_l2 where class k is available:
                      //                                  (n_pairs [+ n_classes], n_packed)
 };
 
-// Products x~_i x~_j for i <= j, row by row of the upper triangle: n_columns (n_columns + 1) / 2.
+// n_packed: products x~_i x~_j for i <= j, row by row of the upper triangle.
+// gram and class_curvature fill the upper triangles only (and some of what lies below).
 // n_outputs == 1 with n_classes == 2: one score s stands for the logits (-s / 2, s / 2).
 template <class T>
 struct LinearJob {
@@ -64,8 +65,9 @@ std::int64_t sums_rows(const LinearJob<T>& job) {
       return 1;
     case Pass::gram:
       return job.n_columns;
+    case Pass::class_curvature:
+      return job.n_outputs * job.n_columns;
     case Pass::pair_curvature:
-      if (job.n_outputs == 1) return 1;
       return job.n_classes * (job.n_classes - 1) / 2 + (job.logit_l2 > 0 ? job.n_classes : 0);
     default:
       return job.n_outputs;
@@ -74,8 +76,7 @@ std::int64_t sums_rows(const LinearJob<T>& job) {
 
 template <class T>
 std::int64_t sums_columns(const LinearJob<T>& job) {
-  const bool products = job.pass == Pass::class_curvature || job.pass == Pass::pair_curvature;
-  return products ? packed_size(job.n_columns) : job.n_columns;
+  return job.pass == Pass::pair_curvature ? packed_size(job.n_columns) : job.n_columns;
 }
 
 template <class T>

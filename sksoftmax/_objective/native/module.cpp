@@ -1,31 +1,19 @@
 // The door of the linear passes: sizes are checked, the GIL is released, rows are dealt to threads.
 
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
+#include "../../_kernel/native/door.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <new>
-#include <optional>
-#include <string>
 #include <vector>
 
-#include "../../_kernel/native/kernel.h"
 #include "../../_kernel/native/parallel.h"
 #include "linear.h"
 
-namespace nb = nanobind;
 using namespace sksoftmax;
 
 namespace {
-
-template <class T>
-using In = std::optional<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>;
-template <class T>
-using Out = std::optional<nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>;
 
 const LinearKernel* active = nullptr;
 
@@ -33,19 +21,6 @@ template <class T>
 const LinearBody<T>& body() {
   if constexpr (sizeof(T) == 4) return active->float32;
   else return active->float64;
-}
-
-void require(bool condition, const char* message) {
-  if (!condition) throw nb::value_error(message);
-}
-
-template <class Array>
-auto data_of(const Array& array, const char* name, std::int64_t size) {
-  if (array && static_cast<std::int64_t>(array->size()) != size)
-    throw nb::value_error((std::string(name) + ": expected " + std::to_string(size) +
-                           " entries, got " + std::to_string(array->size()))
-                              .c_str());
-  return array ? array->data() : nullptr;
 }
 
 template <class T>
@@ -78,7 +53,7 @@ double run_parts(const LinearJob<T>& job, double* sums, int n_threads, bool* goo
   const std::int64_t n_blocks = (job.n_rows + block - 1) / block;
   std::int64_t most = std::max<std::int64_t>(2, kMostPartEntries / std::max<std::int64_t>(1, size));
   const std::int64_t n_parts = std::min({n_blocks, most, kMostParts});
-  const std::int64_t work = job.n_rows * job.n_columns * std::max(sums_rows(job), job.n_outputs);
+  const std::int64_t work = job.n_rows * std::max(size, job.n_outputs * job.n_columns);
   n_threads = static_cast<int>(std::min<std::int64_t>(n_threads, 1 + work / kEntriesPerThread));
   const std::int64_t scratch = body<T>().workspace_size(job);
 
@@ -120,6 +95,8 @@ double run(int pass, std::int64_t n_rows, std::int64_t n_features, bool intercep
   require(n_rows < kMost / (n_features + 1) && n_rows < kMost / n_classes, "X: too many rows");
   require(n_outputs == n_classes || (n_outputs == 1 && n_classes == 2), "n_outputs: wrong");
   require(n_threads >= 1, "n_threads: must be at least 1");
+  require(pass != static_cast<int>(Pass::pair_curvature) || (n_outputs > 1 && n_features < 20000),
+          "pass: pairs need more than one output and few columns");
   LinearJob<T> job;
   job.pass = static_cast<Pass>(pass);
   job.n_rows = n_rows;
@@ -185,23 +162,10 @@ void bind(nb::module_& m) {
         nb::arg("sums").none().noconvert(), nb::arg("rows_out").none().noconvert(), nb::arg("n_threads"));
 }
 
-const LinearKernel& table_of([[maybe_unused]] const std::string& name) {
-#if defined(SKSOFTMAX_HAVE_avx512)
-  if (name == "avx512") return linear_avx512;
-  if (name == "avx2") return linear_avx2;
-#endif
-  return linear_baseline;
-}
-
 }  // namespace
 
 NB_MODULE(_core, m) {
-  const char* error = nullptr;
-  int count = 0;
-  const Isa* list = isa_list(&count);
-  const int chosen = choose_isa(&error);
-  if (chosen < 0) throw nb::import_error(error);
-  active = &table_of(list[chosen].name);
+  active = &SKSOFTMAX_TABLE_OF(linear, active_isa());
   bind<float>(m);
   bind<double>(m);
 }
