@@ -117,12 +117,14 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
     -----
     A :class:`~sklearn.exceptions.ConvergenceWarning` means that something is wrong with the problem
     and says what: classes that are perfectly separated, so that without penalty no maximum exists
-    [1]_; linearly dependent features without penalty, of which the minimum-norm solution is
-    returned; or too small a `max_iter`.
+    [1]_; a class without any weight, whose intercept has no finite optimum at any `C`; linearly
+    dependent features without penalty, of which the minimum-norm solution is returned; or too
+    small a `max_iter`.
 
-    C-ordered float and CSR `X` are not copied. Float32 data give float32 coefficients; sums are
-    taken in float64. Offsets and masks are not remembered: in prediction a missing `offset` means
-    zero, and a missing `mask` that all classes are available.
+    C-ordered float and canonical CSR `X` are not copied, unless ``C=np.inf`` finds dependent
+    features or float32 data (then in part, or to float64, for its checks). Float32 data give
+    float32 coefficients; sums are taken in float64. Offsets and masks are not remembered: in
+    prediction a missing `offset` means zero, and a missing `mask` that all classes are available.
 
     References
     ----------

@@ -68,11 +68,12 @@ def build_metric(objective) -> Metric:
     if objective.n_outputs * objective.n_columns**2 > MOST_FACTOR_ENTRIES:
         curvature = curvature.mean(keepdims=True)
     blocks = curvature[:, None, None] * gram + np.diag(ridge)
-    return Metric(inverse_factors(blocks, 10 * _gram_rounding(objective)), gram)
+    return Metric(inverse_factors(blocks, rounding_jitter(objective)), gram)
 
 
-def _gram_rounding(objective) -> float:
-    return 0.0 if objective.dtype == np.float64 else float(np.finfo(objective.dtype).eps)
+def rounding_jitter(objective) -> float:
+    """Relative ridge that covers the rounding of curvature summed in float32."""
+    return 0.0 if objective.dtype == np.float64 else 10 * float(np.finfo(objective.dtype).eps)
 
 
 def inverse_factors(blocks: np.ndarray, least_jitter: float = 0.0) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from sksoftmax._solvers.line_search import line_search
-from sksoftmax._solvers.metric import inverse_factors
+from sksoftmax._solvers.metric import inverse_factors, rounding_jitter
 from sksoftmax._solvers.protocol import Control, Outcome, Point
 
 _MOST_INNER = 250
@@ -36,11 +36,6 @@ def minimize_newton(objective, metric, theta, control: Control, newton_direction
         point, n_iter = new, n_iter + 1
         status = control.report(n_iter, point)
     return Outcome(point, n_iter, status or "max_iter")
-
-
-def _rounding_jitter(objective) -> float:
-    """Relative ridge that covers the rounding of curvature summed in float32."""
-    return 0.0 if objective.dtype == np.float64 else 10 * float(np.finfo(objective.dtype).eps)
 
 
 class ExactDirection:
@@ -126,7 +121,7 @@ class TruncatedDirection:
         without_shift = self.objective.without_shift
         if self.uses_blocks:
             blocks = self.objective.class_curvature(theta)
-            factors = inverse_factors(blocks, _rounding_jitter(self.objective))
+            factors = inverse_factors(blocks, rounding_jitter(self.objective))
             transposed = np.swapaxes(factors, -1, -2)
         else:
             return lambda r: without_shift(self.metric.theta(self.metric.gradient(r)))
