@@ -114,7 +114,7 @@ def compare(table, problem, promise, tolerances, rounds):
     for solver, found in tolerances.items():
         if "tol" in found:
             fits[solver] = partial(keep, models, solver, problem, found["tol"])
-    timings = take_turns(fits, rounds=rounds, warm=False)
+    timings = take_turns(fits, rounds=rounds, warm=None)
     gradients = {solver: relative_gradient(problem, model) for solver, model in models.items()}
     assert_same_optimum(problem, models, gradients)
 

@@ -25,19 +25,23 @@ class Timing:
     cpu: float
 
 
-def take_turns(calls, *, rounds, repeats=1, warm=True, pause=0.05):
+def take_turns(calls, *, rounds, repeats=1, warm=0.03, pause=0.05):
     """Time ``calls`` (a dict of name: function without arguments) A B A B ... for `rounds` rounds.
 
-    A turn is a pause, so that threads which another tool left spinning go to sleep; then, if
-    `warm`, one call that is not counted, which wakes this tool's own threads; then `repeats`
-    timed calls. Returns name: `Timing`.
+    A turn is a pause, so that threads which another tool left spinning go to sleep; then calls
+    that are not counted, at least one and for at least `warm` seconds (None: no such call), which
+    wake this tool's own threads, the caches and the clock; then `repeats` timed calls.
+    Returns name: `Timing`.
     """
     seconds = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             time.sleep(pause)
-            if warm:
+            awake = time.perf_counter() + (0 if warm is None else warm)
+            while warm is not None:
                 call()
+                if time.perf_counter() >= awake:
+                    break
             for _ in range(repeats):
                 wall, cpu = time.perf_counter(), time.process_time()
                 call()
