@@ -1,0 +1,1 @@
+"""FIRST FLOOR: trees whose leaves hold a vector, from bins to forests."""

@@ -1,0 +1,2 @@
+#include "../../_kernel/native/simd.h"
+#include "tree.h"

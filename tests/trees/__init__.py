@@ -1,0 +1,1 @@
+"""Tests of the trees floor; they may touch private names."""
