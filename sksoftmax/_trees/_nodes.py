@@ -16,7 +16,7 @@ NODE = np.dtype(
         ("unused", np.uint8, (5,)),
     ]
 )
-"""One node: its split, or a leaf where ``left`` is 0. `native/tree.h` says what each field means."""
+"""One node: its split, or a leaf where ``left`` is 0. `native/tree.h` says what a field means."""
 
 BITSET_WORDS = 8
 """uint32 words of a categorical split's set of codes that go left."""
