@@ -93,16 +93,34 @@ def model_text(
         if not np.isfinite(values).all():
             raise ValueError(f"to_lightgbm: iteration {iteration} has a value that is not finite.")
         texts += _class_trees(_shape_of(nodes, bitsets, categories), values)
-    texts = [f"Tree={number}\n{text}" for number, text in enumerate(texts)]
+    infos = [
+        _joined(categories[j], ":") or "none" if j in categories else _range(cuts[j])
+        for j in range(len(cuts))
+    ]
+    names = lightgbm_names(feature_names, len(cuts))
+    return assembled_model(len(baseline), names, infos, texts, pandas_categorical)
+
+
+def assembled_model(
+    n_classes: int,
+    names: Sequence[str],
+    infos: Sequence[str],
+    trees: Sequence[str],
+    pandas_categorical: list[list[Any]] | None,
+) -> str:
+    """Return a model in LightGBM's text: its head, its trees one after the other, and its tail."""
+    trees = [f"Tree={number}\n{tree}" for number, tree in enumerate(trees)]
     return "".join(
         [
-            _header(len(baseline), lightgbm_names(feature_names, len(cuts)), cuts, categories),
-            "tree_sizes=" + _joined(len(text) for text in texts),  # all ASCII
-            "\n\n",
-            *texts,
-            "end of trees\n\nfeature_importances:\n\n",
-            _parameters(len(baseline)),
-            pandas_categorical_line(pandas_categorical),
+            f"tree\nversion=v4\nnum_class={n_classes}\nnum_tree_per_iteration={n_classes}\n",
+            f"label_index=0\nmax_feature_idx={len(names) - 1}\n",
+            f"objective=multiclass num_class:{n_classes}\n",
+            f"feature_names={' '.join(names)}\nfeature_infos={' '.join(infos)}\n",
+            f"tree_sizes={_joined(map(len, trees))}\n\n",  # in bytes: trees are ASCII
+            *trees,
+            "end of trees\n\nfeature_importances:\n\nparameters:\n[boosting: gbdt]\n",
+            f"[objective: multiclass]\n[num_class: {n_classes}]\n\nend of parameters\n",
+            _pandas_categorical_line(pandas_categorical),
         ]
     )
 
@@ -128,7 +146,7 @@ def lightgbm_names(names: Sequence[str] | None, n_features: int) -> list[str]:
     return unique
 
 
-def pandas_categorical_line(categories: list[list[Any]] | None) -> str:
+def _pandas_categorical_line(categories: list[list[Any]] | None) -> str:
     """Return the last line of a model: the categories with which ``Booster.predict`` reads a frame.
 
     Categories that JSON cannot hold (dates, intervals) are left out: predict on codes then.
@@ -142,37 +160,10 @@ def pandas_categorical_line(categories: list[list[Any]] | None) -> str:
     return f"\npandas_categorical:{line}\n"
 
 
-# Header
-
-
-def _header(
-    n_classes: int,
-    names: list[str],
-    cuts: Sequence[np.ndarray],
-    categories: dict[int, np.ndarray],
-) -> str:
-    infos = [
-        _joined(categories[j], ":") if j in categories else _range(cuts[j])
-        for j in range(len(cuts))
-    ]
-    return (
-        f"tree\nversion=v4\nnum_class={n_classes}\nnum_tree_per_iteration={n_classes}\n"
-        f"label_index=0\nmax_feature_idx={len(cuts) - 1}\n"
-        f"objective=multiclass num_class:{n_classes}\n"
-        f"feature_names={' '.join(names)}\n"
-        f"feature_infos={' '.join(info or 'none' for info in infos)}\n"
-    )
-
-
 def _range(cuts: np.ndarray) -> str:
     """Return the first and the last cut: what the text has room for, and the trees can tell."""
     finite = cuts[np.isfinite(cuts)]
-    return f"[{float(finite[0])!r}:{float(finite[-1])!r}]" if len(finite) else ""
-
-
-def _parameters(n_classes: int) -> str:
-    lines = ("boosting: gbdt", "objective: multiclass", f"num_class: {n_classes}")
-    return "parameters:\n" + "".join(f"[{line}]\n" for line in lines) + "\nend of parameters\n"
+    return f"[{float(finite[0])!r}:{float(finite[-1])!r}]" if len(finite) else "none"
 
 
 def _category_values(
