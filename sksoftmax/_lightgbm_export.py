@@ -149,15 +149,15 @@ def lightgbm_names(names: Sequence[str] | None, n_features: int) -> list[str]:
 def _pandas_categorical_line(categories: list[list[Any]] | None) -> str:
     """Return the last line of a model: the categories with which ``Booster.predict`` reads a frame.
 
-    Categories that JSON cannot hold (dates, intervals) are left out: predict on codes then.
+    An empty list stands for those that JSON cannot hold (dates, intervals): with it LightGBM
+    refuses frames with categoricals, where it would read others wrongly; predict on codes then.
     """
     try:
-        line = json.dumps(categories, ensure_ascii=True)
+        line = json.dumps(categories, default=np.generic.item)
+        kept = json.loads(line) == categories
     except TypeError:
-        line = "null"
-    if line != "null" and json.loads(line) != categories:
-        line = "null"
-    return f"\npandas_categorical:{line}\n"
+        kept = False
+    return f"\npandas_categorical:{line if kept else '[]'}\n"
 
 
 def _range(cuts: np.ndarray) -> str:

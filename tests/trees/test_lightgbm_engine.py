@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from sksoftmax import _kernel
 from sksoftmax._lightgbm_engine import LightGBMTraining, engine_parameters
 
 N_CLASSES = 4
@@ -196,19 +197,25 @@ def test_derivatives_are_those_of_the_loss(data):
     np.testing.assert_allclose(curvature, w * (4 / 3 * p * (1 - p) + 0.3), rtol=1e-5)
 
 
-def test_interaction_constraints_hold(data):
+def features_of_paths(node, above=frozenset()):
+    """The features on the way to each leaf of a tree that LightGBM dumped."""
+    if "split_feature" not in node:
+        return [above]
+    here = above | {node["split_feature"]}
+    return [
+        path
+        for child in ("left_child", "right_child")
+        for path in features_of_paths(node[child], here)
+    ]
+
+
+@pytest.mark.parametrize("changed", [{}, {"subsample": 0.6}, {"max_features": 0.6}])
+def test_interaction_constraints_hold(data, changed):
     X, target = data
     groups = [[0, 3], [1, 2], [4]]
-    forest = fitted(X, target, changed={"interaction_cst": groups}).forest()
-
-    def features(node):
-        if "split_feature" not in node:
-            return [set()]
-        paths = features(node["left_child"]) + features(node["right_child"])
-        return [{node["split_feature"]} | path for path in paths]
-
+    forest = fitted(X, target, changed={"interaction_cst": groups, **changed}).forest()
     for tree in forest.to_booster(BASELINE).dump_model()["tree_info"]:
-        for path in features(tree["tree_structure"]):
+        for path in features_of_paths(tree["tree_structure"]):
             assert any(path <= set(group) for group in groups)
 
 
@@ -229,3 +236,24 @@ def test_leaves_and_gains_have_the_shape_of_the_trees(data):
 def test_what_lightgbm_cannot_honour_is_refused_by_name(changed):
     with pytest.raises(ValueError, match=f"^{next(iter(changed))}="):
         parameters(**changed)
+
+
+def test_an_interrupted_training_stands_at_its_last_iteration(data, monkeypatch):
+    X, target = data
+    run = fitted(X, target, n_iter=4, X_val=X[:50])
+    loss_gradient = _kernel.loss_gradient
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_kernel, "loss_gradient", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.step()
+    monkeypatch.setattr(_kernel, "loss_gradient", loss_gradient)
+    forest = run.forest()
+    assert run.n_iter == forest.n_iter == 4
+    logits = BASELINE + forest.logits(X, n_threads=1)
+    np.testing.assert_allclose(run.logits, logits, atol=1e-12)
+    np.testing.assert_allclose(run.validation_logits, logits[:50], atol=1e-12)
+    assert run.step()
+    np.testing.assert_array_equal(run.logits, fitted(X, target, n_iter=5).logits)

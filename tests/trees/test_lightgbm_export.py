@@ -155,10 +155,20 @@ def test_a_frame_with_categoricals_predicts_as_its_codes(rng):
     np.testing.assert_array_equal(booster.predict(frame), booster.predict(codes))
 
 
-def test_categories_that_json_cannot_hold_are_left_out(rng):
+def test_categories_of_numbers_are_exported(rng):
     trees, about = random_forest(rng)
-    booster = booster_from_trees(trees, **about, pandas_categorical=[[pd.Timestamp(0)]])
-    assert booster.pandas_categorical is None
+    categories = [list(pd.Categorical([10, 20]).categories), [np.float64(0.5), True, "é"]]
+    booster = booster_from_trees(trees, **about, pandas_categorical=categories)
+    assert booster.pandas_categorical == [[10, 20], [0.5, True, "é"]]
+
+
+@pytest.mark.parametrize("category", [pd.Timestamp(0), pd.Interval(0, 1), (1, 2)])
+def test_frames_are_refused_if_json_cannot_hold_their_categories(rng, category):
+    trees, about = random_forest(rng, n_features=1)
+    booster = booster_from_trees(trees, **about, pandas_categorical=[[category]])
+    frame = pd.DataFrame({"when": pd.Categorical([category], categories=[category])})
+    with pytest.raises(ValueError, match="do not match"):
+        booster.predict(frame)
 
 
 def test_names_become_what_lightgbm_can_hold(rng):
