@@ -1,0 +1,34 @@
+"""Every body of the trees that this CPU can run passes the same tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sksoftmax._kernel import kernel_info
+
+HERE = Path(__file__).parent
+ACTIVE, AVAILABLE = kernel_info()["name"], kernel_info()["available"]
+NUMERICAL_TESTS = ["binning", "forest"]
+
+
+@pytest.mark.skipif("SKSOFTMAX_KERNEL" in os.environ, reason="one body is forced: it is under test")
+@pytest.mark.parametrize("body", [name for name in AVAILABLE if name != ACTIVE])
+@pytest.mark.parametrize("name", NUMERICAL_TESTS)
+def test_another_body_passes_the_numerical_tests(body, name, tmp_path):
+    drop = ("PYTEST_", "SKSOFTMAX_KERNEL")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+    pytest_again = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    done = subprocess.run(
+        [sys.executable, "-P", *pytest_again, str(HERE / f"test_{name}.py")],
+        cwd=tmp_path,
+        env=environment | {"SKSOFTMAX_KERNEL": body},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
