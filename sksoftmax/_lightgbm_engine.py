@@ -267,8 +267,8 @@ def _logits_so_far(
 ) -> np.ndarray:
     """Return baseline + trees, added in the order of a training, so that no bit differs."""
     logits = np.tile(np.asarray(baseline_logits, dtype=np.float64), (len(X), 1))
-    for term in forest.terms(X, n_threads=n_threads):
-        logits += term
+    for stage in forest.staged_from(baseline_logits, X, n_threads=n_threads):
+        logits = stage
     return logits
 
 

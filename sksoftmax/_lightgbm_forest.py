@@ -86,6 +86,21 @@ class LightGBMForest:
         for i in range(self.n_iter):
             yield self.logits(X, i, i + 1, n_threads=n_threads)
 
+    def staged_from(
+        self, baseline_logits: np.ndarray, X: np.ndarray, *, n_threads: int
+    ) -> Iterator[np.ndarray]:
+        """Yield baseline + trees after each iteration: one array, which the next stage changes."""
+        logits = np.tile(np.asarray(baseline_logits, dtype=np.float64), (len(X), 1))
+        for term in self.terms(X, n_threads=n_threads):
+            logits += term
+            yield logits
+
+    def logits_from(
+        self, baseline_logits: np.ndarray, X: np.ndarray, *, n_threads: int
+    ) -> np.ndarray:
+        """Return baseline + all trees, (n_samples, n_classes) float64."""
+        return self.logits(X, n_threads=n_threads) + np.asarray(baseline_logits, np.float64)
+
     def apply(self, X: np.ndarray, *, n_threads: int) -> np.ndarray:
         """Return the leaf of each row in each tree, int32 (n_samples, n_iter, n_classes)."""
         shape = len(X), self.n_iter, self.n_classes

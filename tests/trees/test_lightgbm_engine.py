@@ -96,6 +96,8 @@ def test_terms_of_iterations_sum_to_the_logits(data):
     X = data[0]
     total = sum(forest.terms(X, n_threads=1))
     np.testing.assert_allclose(total, forest.logits(X, n_threads=1), atol=1e-12)
+    *_, last = forest.staged_from(BASELINE, X, n_threads=1)
+    np.testing.assert_allclose(last, forest.logits_from(BASELINE, X, n_threads=1), atol=1e-12)
     part = forest.logits(X, 0, 4, n_threads=1)
     forest.truncate(4)
     assert forest.n_iter == 4
