@@ -4,18 +4,29 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import softmax
 
 from sksoftmax._lightgbm_export import booster_from_trees, lightgbm_names
+from sksoftmax._trees._binning import BinMapper
+from sksoftmax._trees._forest import Forest
 from sksoftmax._trees._nodes import NODE
 
-from .forests import leaf_of, logits_of, random_cuts, random_rows, random_tree
+from .valued_trees import (
+    leaf_of,
+    logits_of,
+    n_bins_of,
+    random_cuts,
+    random_rows,
+    random_valued_tree,
+)
 
 
 def random_forest(rng, *, n_features=6, n_classes=3, n_trees=5, n_leaves=12, weights="integer"):
     cuts, is_categorical = random_cuts(rng, n_features)
     trees = [
-        random_tree(
+        random_valued_tree(
             rng, cuts, is_categorical, n_leaves=n_leaves, n_classes=n_classes, weights=weights
         )
         for _ in range(n_trees)
@@ -38,6 +49,25 @@ def test_the_booster_predicts_what_the_trees_predict(rng, n_classes, n_leaves):
         logits = logits_of(X, trees, about["cuts"], about["baseline_logits"])
         np.testing.assert_allclose(booster.predict(X, raw_score=True), logits, atol=1e-12)
         np.testing.assert_allclose(booster.predict(X), softmax(logits, axis=1), atol=1e-12)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_the_booster_predicts_what_the_native_forest_predicts(seed):
+    rng = np.random.default_rng(seed)
+    trees, about = random_forest(rng, n_trees=8, n_leaves=rng.integers(1, 30))
+    mapper = BinMapper()
+    mapper.cuts_ = np.concatenate(about["cuts"])
+    mapper.cut_ptr_ = np.cumsum([0, *map(len, about["cuts"])])
+    mapper.is_categorical_ = about["is_categorical"].view(np.uint8)
+    mapper.n_bins_ = n_bins_of(about["cuts"], about["is_categorical"])
+    forest = Forest(3, mapper.n_bins_)
+    for tree in trees:
+        forest.append(*tree)
+    X = random_rows(rng, about["cuts"], about["is_categorical"], 60)
+    logits = forest.logits(mapper.transform(X), about["baseline_logits"])
+    raw = booster_from_trees(forest, **about).predict(X, raw_score=True)
+    np.testing.assert_allclose(raw, logits, atol=1e-5)
 
 
 def test_leaves_keep_their_numbers(rng):
@@ -136,7 +166,7 @@ def test_a_frame_with_categoricals_predicts_as_its_codes(rng):
     cuts = [np.array([0.0]), np.arange(3.0)]
     is_categorical = np.array([False, True])
     trees = [
-        random_tree(rng, cuts, is_categorical, n_leaves=6, n_classes=3, weights="integer")
+        random_valued_tree(rng, cuts, is_categorical, n_leaves=6, n_classes=3, weights="integer")
         for _ in range(4)
     ]
     booster = booster_from_trees(

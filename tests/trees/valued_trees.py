@@ -1,8 +1,8 @@
-"""Random forests built by hand, and the plain walk that says what they predict."""
+"""Random trees over values rather than bins, and the plain walk that says what they predict."""
 
 import numpy as np
 
-from sksoftmax._trees._nodes import BITSET_WORDS, NODE
+from .random_trees import random_tree
 
 
 def random_cuts(rng, n_features):
@@ -18,45 +18,24 @@ def random_cuts(rng, n_features):
     return cuts, is_categorical
 
 
-def random_tree(rng, cuts, is_categorical, *, n_leaves, n_classes, weights="integer"):
-    """Grow by splitting a random leaf in a random way: (nodes, bitsets, values)."""
-    nodes = np.zeros(2 * n_leaves - 1, dtype=NODE)
-    leaves, bitsets, size = [0], [], 1
-    while len(leaves) < n_leaves:
-        node = leaves.pop(rng.integers(len(leaves)))
-        feature = rng.integers(len(cuts))
-        nodes["left"][node], nodes["feature"][node] = size, feature
-        nodes["missing_left"][node] = rng.integers(2)
-        nodes["gain"][node] = rng.exponential()
-        if is_categorical[feature]:
-            nodes["is_categorical"][node] = 1
-            nodes["index"][node] = len(bitsets)
-            bitsets.append(_random_bitset(rng, len(cuts[feature])))
-        else:
-            bin_ = rng.integers(len(cuts[feature]) + 1)
-            nodes["bin"][node] = bin_
-            nodes["threshold"][node] = [*cuts[feature], np.inf][bin_]  # inf: all but missing
-        leaves += [size, size + 1]
-        size += 2
-    leaves = np.sort(leaves)
-    nodes["feature"][leaves] = -1
-    nodes["index"][leaves] = np.arange(n_leaves)
-    weight = (
-        rng.integers(1, 100, n_leaves) if weights == "integer" else rng.exponential(size=n_leaves)
-    )
-    nodes["weight"][leaves] = weight
-    for i in range(size - 1, -1, -1):
-        if nodes["left"][i]:
-            nodes["weight"][i] = nodes["weight"][nodes["left"][i] + [0, 1]].sum()
+def random_valued_tree(rng, cuts, is_categorical, *, n_leaves, n_classes, weights="integer"):
+    """(nodes, bitsets, values) with thresholds from the cuts, and weights that add up."""
+    nodes, bitsets = random_tree(rng, n_leaves, n_bins_of(cuts, is_categorical), is_categorical)
+    for i in np.flatnonzero((nodes["left"] > 0) & (nodes["is_categorical"] == 0)):
+        node = nodes[i]
+        node["threshold"] = [*cuts[node["feature"]], np.inf][node["bin"]]  # inf: all but missing
+    leaves = nodes["left"] == 0
+    nodes["weight"][leaves] = rng.integers(1, 100, n_leaves)
+    if weights == "fractional":
+        nodes["weight"][leaves] *= rng.exponential(size=n_leaves)
+    for i in np.flatnonzero(~leaves)[::-1]:
+        nodes["weight"][i] = nodes["weight"][nodes["left"][i] + [0, 1]].sum()
     values = rng.normal(scale=0.3, size=(n_leaves, n_classes)).astype(np.float32)
-    return nodes, np.array(bitsets, np.uint32).reshape(-1, BITSET_WORDS), values
+    return nodes, bitsets, values
 
 
-def _random_bitset(rng, n_categories):
-    words = np.zeros(BITSET_WORDS, dtype=np.uint32)
-    for code in np.flatnonzero(rng.integers(2, size=n_categories + 1)):
-        words[code >> 5] |= np.uint32(1 << (code & 31))
-    return words
+def n_bins_of(cuts, is_categorical):
+    return np.array([len(cut) for cut in cuts], dtype=np.int32) + ~np.asarray(is_categorical)
 
 
 def random_rows(rng, cuts, is_categorical, n_rows):
