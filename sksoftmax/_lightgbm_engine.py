@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from sksoftmax import _kernel
+from sksoftmax._lightgbm_export import CATEGORY_BOUND
 from sksoftmax._lightgbm_forest import LightGBMForest
 
 _MOST_LEAVES = 131072  # LightGBM's bound of num_leaves
@@ -125,6 +126,7 @@ class LightGBMTraining:
         X_val: np.ndarray | None = None,
         previous: LightGBMForest | None = None,
     ) -> None:
+        _check_categories(X, is_categorical)
         self._target, self._sample_weight = target, sample_weight
         self._parameters = {**parameters, "num_class": n_classes}
         self._n_threads = parameters["num_threads"]
@@ -250,6 +252,17 @@ def _cannot_honour(name: str, value: Any, accepted: str) -> ValueError:
         f"{name}={value!r}: with multi_strategy='one_output_per_tree', whose trees LightGBM grows, "
         f"accepted is {accepted}."
     )
+
+
+def _check_categories(X: np.ndarray, is_categorical: np.ndarray) -> None:
+    for j in np.flatnonzero(is_categorical).tolist():
+        largest = np.nanmax(X[:, j], initial=-1)
+        if largest >= CATEGORY_BOUND:
+            raise ValueError(
+                f"X: with multi_strategy='one_output_per_tree' categories must be integers below "
+                f"{CATEGORY_BOUND}, because LightGBM keeps sets of them as bits; feature {j} has "
+                f"{largest:g}. Encode it with OrdinalEncoder, or as a pandas categorical."
+            )
 
 
 def _draw(seed: int, iteration: int, purpose: int) -> int:

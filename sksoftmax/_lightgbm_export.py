@@ -31,8 +31,10 @@ from sksoftmax._trees._nodes import NODE
 Tree = tuple[np.ndarray, np.ndarray, np.ndarray]
 """nodes (dtype NODE), bitsets (n_categorical_splits, 8) uint32, values (n_leaves, n_classes)."""
 
+CATEGORY_BOUND = 2**24
+"""Categories are below it: a set of them is kept with one bit for each integer."""
+
 _IS_CATEGORICAL, _MISSING_LEFT, _MISSING_IS_NAN = 1, 2, 8  # bits of decision_type
-_LARGEST_CATEGORY = 2**24  # a set of categories is written with one bit for each integer below
 _COUNT_BITS = 30  # LightGBM's counts are int32
 
 
@@ -172,12 +174,12 @@ def _category_values(
     """Return the integer value of each category code, for the categorical features."""
     values = {}
     for j in np.flatnonzero(is_categorical).tolist():
-        wrong = ~((cuts[j] >= 0) & (cuts[j] < _LARGEST_CATEGORY) & (cuts[j] == np.floor(cuts[j])))
+        wrong = ~((cuts[j] >= 0) & (cuts[j] < CATEGORY_BOUND) & (cuts[j] == np.floor(cuts[j])))
         if wrong.any():
             name = f"x{j}" if names is None else names[j]
             raise ValueError(
                 f"to_lightgbm: feature {name} has the category {cuts[j][wrong][0]:g}; LightGBM's "
-                f"categories are integers from 0 to {_LARGEST_CATEGORY - 1}. Encode the feature "
+                f"categories are integers from 0 to {CATEGORY_BOUND - 1}. Encode the feature "
                 "with OrdinalEncoder, or as a pandas categorical."
             )
         values[j] = cuts[j].astype(np.int64)
