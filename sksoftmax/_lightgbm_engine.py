@@ -25,6 +25,7 @@ from sksoftmax._lightgbm_export import CATEGORY_BOUND
 from sksoftmax._lightgbm_forest import LightGBMForest
 
 _MOST_LEAVES = 131072  # LightGBM's bound of num_leaves
+_VALUES_PER_THREAD = 2**17  # its threads meet often: with less to do each, they wait for each other
 _BAGGING, _FEATURES, _BINNING = range(3)  # the purposes of draws
 
 
@@ -128,8 +129,8 @@ class LightGBMTraining:
     ) -> None:
         _check_categories(X, is_categorical)
         self._target, self._sample_weight = target, sample_weight
-        self._parameters = {**parameters, "num_class": n_classes}
-        self._n_threads = parameters["num_threads"]
+        self._n_threads = min(parameters["num_threads"], 1 + X.size // _VALUES_PER_THREAD)
+        self._parameters = {**parameters, "num_class": n_classes, "num_threads": self._n_threads}
         self._seed = seed
         self._label_smoothing, self._logit_l2 = label_smoothing, logit_l2
         self._previous = previous or LightGBMForest.empty(X.shape[1], n_classes)
