@@ -59,7 +59,7 @@ bench: $(BENCH)/installed $(BENCH)/bench.installed  ## compare with the peers: O
 # __cxa_throw when it starts. Leaks are not looked for: the interpreter leaks by design at exit.
 # The suite runs from a copy: from here, `import sksoftmax` could find the source folder without its extensions.
 SANITIZED_TESTS := $(patsubst %/,%,$(wildcard $(addprefix tests/, \
-    kernel/ objective/ trees/ estimators/ test_functional*.py)))
+    kernel/ objective/ solvers/test_temperature.py trees/ estimators/ test_functional*.py)))
 runtime = $$(realpath $$($${CXX:-g++} -print-file-name=$(1)))
 
 sanitize: $(SANITIZE)/installed $(SANITIZE)/test.installed  ## native code under ASan + UBSan, tests that reach it
