@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from sksoftmax._trees import _core
+
 from .growing import grow, make_arguments
 from .oracle import assert_same_tree
 
@@ -68,6 +70,25 @@ def test_a_tree_from_anything_is_the_oracles(arguments):
     grown = grow(arguments)
 
     assert_same_tree(grown, arguments, rtol=1e-12 if arguments["wide"] else 4e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems())
+def test_a_walk_ends_in_the_leaf_that_holds_the_row(arguments):
+    grown, n_samples = grow(arguments), len(arguments["records"]) // arguments["lanes"]
+    leaf_of_row = np.full(n_samples, -1, dtype=np.int32)
+
+    _core.walk(
+        nodes=grown.nodes.view(np.uint8),
+        bitsets=grown.bitsets.reshape(-1),
+        **{name: arguments[name] for name in ("codes", "n_features", "n_bins", "n_threads")},
+        rows=None,
+        leaf_of_row=leaf_of_row,
+    )
+
+    for leaf in range(grown.n_leaves):
+        assert (leaf_of_row[grown.rows_of(leaf)] == leaf).all()
+    assert leaf_of_row.min() >= 0
 
 
 @settings(max_examples=50, deadline=None)
