@@ -64,7 +64,7 @@ def problems(draw):
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problems())
 def test_a_tree_from_anything_is_the_oracles(arguments):
     grown = grow(arguments)
@@ -72,7 +72,7 @@ def test_a_tree_from_anything_is_the_oracles(arguments):
     assert_same_tree(grown, arguments, rtol=1e-12 if arguments["wide"] else 4e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problems())
 def test_a_walk_ends_in_the_leaf_that_holds_the_row(arguments):
     grown, n_samples = grow(arguments), len(arguments["records"]) // arguments["lanes"]

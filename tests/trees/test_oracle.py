@@ -12,11 +12,8 @@ SHAPES = [  # lanes, columns, curvature
     (4, 1, False),
     (4, 3, False),
     (4, 2, True),
-    (8, 4, False),
     (8, 6, True),
     (16, 15, False),
-    (16, 9, True),
-    (32, 31, False),
     (48, 40, True),
 ]
 KINDS = {
@@ -24,7 +21,7 @@ KINDS = {
     "missing": {"missing": 0.4},
     "categorical": {"categorical": (0, 1, 2, 3, 4, 5), "missing": 0.2},
     "mixed": {"categorical": (1, 4), "missing": 0.3},
-    "many bins": {"most_bins": 255, "n": 400, "categorical": (1,)},
+    "many bins": {"most_bins": 255, "n": 300, "categorical": (1,)},
 }
 LIMITS = {
     "max_depth": {"max_depth": 2},
@@ -54,12 +51,13 @@ def groups_as_arrays(limits):
     }
 
 
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "wide"), [*((kind, False) for kind in KINDS), ("mixed", True), ("missing", True)]
+)
 @pytest.mark.parametrize(("lanes", "n_columns", "has_curvature"), SHAPES)
 def test_the_native_tree_is_the_oracles(lanes, n_columns, has_curvature, kind, wide, rng):
     records = {"lanes": lanes, "n_columns": n_columns, "has_curvature": has_curvature}
-    arguments = make_arguments(rng, **({"n": 250} | records | KINDS[kind])) | {"wide": wide}
+    arguments = make_arguments(rng, **({"n": 160} | records | KINDS[kind])) | {"wide": wide}
 
     grown = grow(arguments)
 
