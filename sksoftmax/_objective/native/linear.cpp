@@ -3,8 +3,8 @@
 
 #include "linear.h"
 
+#include "../../_kernel/native/product.h"
 #include "../../_kernel/native/rows.h"
-#include "product.h"
 #include "sparse.h"
 
 namespace sksoftmax {

@@ -4,7 +4,7 @@
 //   C[c, lanes] = sum over t of A[t, c] B[t, lanes]
 #pragma once
 
-#include "../../_kernel/native/transpose.h"
+#include "transpose.h"
 
 namespace sksoftmax {
 namespace {
