@@ -57,3 +57,55 @@ def check_forest(
     n_bins: Any,
     n_features: int,
 ) -> None: ...
+
+# passes_door.cpp: from logits to records, from leaves to values
+
+def advance(
+    *,
+    n_classes: int,
+    logits: Any,
+    leaf_of_row: Any,
+    leaf_values: Any,
+    target_index: Any,
+    target_proba: Any,
+    sample_weight: Any,
+    label_smoothing: float,
+    logit_l2: float,
+    projection: Any,
+    n_columns: int,
+    has_curvature: bool,
+    gradient: Any,
+    loss: Any,
+    n_threads: int,
+) -> tuple[float, float]: ...
+def records(
+    *,
+    gradient: Any,
+    n_columns: int,
+    has_curvature: bool,
+    sample_weight: Any,
+    lanes: int,
+    gradient_scale: float,
+    curvature_scale: float,
+    weight_scale: float,
+    records: Any,
+    n_threads: int,
+) -> None: ...
+def leaf_values(
+    *,
+    n_classes: int,
+    logits: Any,
+    target_index: Any,
+    target_proba: Any,
+    sample_weight: Any,
+    label_smoothing: float,
+    logit_l2: float,
+    rows: Any,
+    leaf_ptr: Any,
+    l2: float,
+    learning_rate: float,
+    curvature: str = "abs",
+    centering: str = "constrained",
+    n_threads: int,
+    values: Any,
+) -> None: ...
