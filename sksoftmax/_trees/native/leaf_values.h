@@ -14,7 +14,7 @@ namespace sksoftmax {
 
 enum class Centering : int {
   constrained,  // the minimiser above
-  mean,         // v_k = -G_k / D_k less its mean over the classes: the same probabilities as without
+  mean,         // v_k = -G_k / D_k less its mean: the same probabilities as without
 };
 
 struct LeafRule {
