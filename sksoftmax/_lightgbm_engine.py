@@ -26,6 +26,7 @@ from sksoftmax._lightgbm_forest import LightGBMForest
 
 _MOST_LEAVES = 131072  # LightGBM's bound of num_leaves
 _VALUES_PER_THREAD = 2**17  # its threads meet often: with less to do each, they wait for each other
+_LITTLE = 1e-12  # what fractions of bagging differ by: no bag is another for it
 _BAGGING, _FEATURES, _BINNING = range(3)  # the purposes of draws
 
 
@@ -234,13 +235,12 @@ class LightGBMTraining:
     def _seed_draws(self) -> None:
         """Make the draws of the next iteration a function of its number.
 
-        LightGBM seeds its bagging anew only when the fraction changes, so every other iteration has
-        one that is smaller by 1e-12.
+        LightGBM seeds its bagging anew only when the fraction is another than before.
         """
         drawn: dict[str, Any] = {}
-        if self._parameters["bagging_fraction"] < 1:
-            fraction = self._parameters["bagging_fraction"] * (1 - 1e-12 * ((self.n_iter + 1) % 2))
-            drawn["bagging_fraction"] = fraction
+        fraction = self._parameters["bagging_fraction"]
+        if fraction < 1:
+            drawn["bagging_fraction"] = fraction * (1 - _LITTLE * (1 + self.n_iter % 2))
             drawn["bagging_seed"] = _draw(self._seed, self.n_iter, _BAGGING)
         if self._parameters["feature_fraction_bynode"] < 1:
             drawn["feature_fraction_seed"] = _draw(self._seed, self.n_iter, _FEATURES)

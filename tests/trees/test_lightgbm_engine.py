@@ -133,11 +133,12 @@ def test_nothing_to_split_ends_the_training(data):
 @pytest.mark.parametrize(
     "changed", [{}, {"subsample": 0.7}, {"max_features": 0.4}, {"subsample": 0.3}]
 )
-def test_going_on_is_the_same_as_one_long_training(data, changed):
+@pytest.mark.parametrize("n_before", [1, 4])
+def test_going_on_is_the_same_as_one_long_training(data, changed, n_before):
     X, target = data
     long = fitted(X, target, n_iter=7, changed=changed)
-    half = fitted(X, target, n_iter=4, changed=changed).forest()
-    rest = fitted(X, target, n_iter=3, changed=changed, previous=half)
+    half = fitted(X, target, n_iter=n_before, changed=changed).forest()
+    rest = fitted(X, target, n_iter=7 - n_before, changed=changed, previous=half)
     assert rest.n_iter == 7
     np.testing.assert_array_equal(rest.logits, long.logits)
     assert rest.forest()._trees == long.forest()._trees
