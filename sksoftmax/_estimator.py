@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from sklearn.utils.validation import validate_data
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Progress = Callable[[int, float, float], None]
+Show = Callable[..., None]
 
 
 def restores_on_failure(method: Method) -> Method:
@@ -121,23 +123,41 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
 
 def check_features_and_labels(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray]:
     """Return X as `check_features` does, and the labels as an array of one dimension."""
+    _refuse_label_table(y)
+    _refuse_corrupt(X)
+    kinds = [np.float64, np.float32]
+    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=kinds, order="C")
+    _check_kind_of_labels(y)
+    return canonical_csr(X), y
+
+
+def check_labels(estimator: Any, y: Any, n_samples: int) -> np.ndarray:
+    """Return the labels as an array of one dimension, one for each row of X."""
+    _refuse_label_table(y)
+    y = validate_data(copy.copy(estimator), y=y)  # a copy: without X it forgets feature names
+    _check_kind_of_labels(y)
+    if len(y) != n_samples:
+        raise ValueError(f"y has {len(y)} labels, but X has {n_samples} rows.")
+    return y
+
+
+def _refuse_label_table(y: Any) -> None:
     if np.ma.isMaskedArray(y):
         raise ValueError("y is a masked array, whose mask would be lost; drop the masked rows.")
-    _refuse_corrupt(X)
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) > 1 and shape[1] > 1:
         raise ValueError(
             f"y should be a 1d array of labels, got an array of shape {shape} instead. "
             "Pass rows of probabilities as y_proba=."
         )
-    kinds = [np.float64, np.float32]
-    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=kinds, order="C")
+
+
+def _check_kind_of_labels(y: np.ndarray) -> None:
     try:
         check_classification_targets(y)
     except ValueError as error:
         held = ", ".join(sorted({type(label).__name__ for label in y.tolist()}))
         raise ValueError(f"y: {error} (It holds values of type {held}.)") from None
-    return canonical_csr(X), y
 
 
 def _refuse_corrupt(X: Any) -> None:
@@ -189,8 +209,11 @@ def canonical_csr(X: Any) -> Any:
 
 
 @contextmanager
-def iteration_progress(verbose: int, name: str, max_iter: int) -> Iterator[Progress | None]:
-    """Yield what a solver calls in each iteration: a tqdm bar, else plain lines; None if silent."""
+def shown_progress(verbose: int, name: str, total: int) -> Iterator[Show | None]:
+    """Yield what shows an iteration: a tqdm bar, else plain lines; None if silent.
+
+    It is called with the number of the iteration and the values to show, by name, as text.
+    """
     if not verbose:
         yield None
         return
@@ -199,12 +222,10 @@ def iteration_progress(verbose: int, name: str, max_iter: int) -> Iterator[Progr
     except ImportError:
         yield functools.partial(_print_iteration, name)
         return
-    with tqdm(total=max_iter, desc=name, unit="it") as bar:
+    with tqdm(total=total, desc=name, unit="it") as bar:
 
-        def advance(n_iter: int, value: float, gradient_norm: float) -> None:
-            bar.set_postfix(
-                objective=f"{value:.6g}", gradient=f"{gradient_norm:.1e}", refresh=False
-            )
+        def advance(n_iter: int, **shown: str) -> None:
+            bar.set_postfix(**shown, refresh=False)
             bar.update(n_iter - bar.n)
 
         yield advance
@@ -212,11 +233,23 @@ def iteration_progress(verbose: int, name: str, max_iter: int) -> Iterator[Progr
         bar.refresh()
 
 
-def _print_iteration(name: str, n_iter: int, value: float, gradient_norm: float) -> None:
-    print(
-        f"{name}: iteration {n_iter}, objective {value:.6g}, gradient {gradient_norm:.1e}",
-        flush=True,
-    )
+def _print_iteration(name: str, n_iter: int, **shown: str) -> None:
+    values = ", ".join(f"{what} {value}" for what, value in shown.items())
+    print(f"{name}: iteration {n_iter}, {values}", flush=True)
+
+
+@contextmanager
+def iteration_progress(verbose: int, name: str, max_iter: int) -> Iterator[Progress | None]:
+    """Yield what a solver calls in each iteration, or None if silent."""
+    with shown_progress(verbose, name, max_iter) as show:
+        if show is None:
+            yield None
+            return
+
+        def advance(n_iter: int, value: float, gradient_norm: float) -> None:
+            show(n_iter, objective=f"{value:.6g}", gradient=f"{gradient_norm:.1e}")
+
+        yield advance
 
 
 # Results

@@ -21,7 +21,7 @@ from sksoftmax._loss_arguments import divide_by_power_of_two, normalized_rows, p
 
 @dataclass(frozen=True)
 class Targets:
-    """What to fit, class by class, in the dtype of X.
+    """What to fit, class by class, in one floating-point dtype.
 
     Attributes
     ----------
@@ -65,6 +65,7 @@ def encode_targets(
     offset: Any = None,
     mask: Any = None,
     classes: Any = None,
+    dtype: Any = None,
 ) -> Targets:
     """Check all that belongs to the targets and express it in columns of classes.
 
@@ -72,8 +73,10 @@ def encode_targets(
     2. target: the position of each label, or the aligned rows of `y_proba`, which win over `y`
     3. mask and offset, aligned; a target on an unavailable class is an error
     4. weight of a row = sample_weight * sum_k target_k class_weight_k
+
+    All in `dtype`, None being that of X.
     """
-    n_samples, dtype = X.shape[0], X.dtype
+    n_samples, dtype = X.shape[0], np.dtype(X.dtype if dtype is None else dtype)
     y_proba = _as_table(y_proba, "y_proba")
     labels, inverse = (None, None) if y is None else _unique_labels(y)
     class_array = _find_classes(labels, y_proba, classes, per_class=(y_proba, offset, mask))  # 1

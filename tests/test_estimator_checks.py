@@ -3,13 +3,18 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftmax import MultinomialLogit
+from sksoftmax import MultinomialLogit, SoftmaxBoostingClassifier
 
 ESTIMATORS = [
     MultinomialLogit(),
     MultinomialLogit(solver="lbfgs"),
     MultinomialLogit(solver="newton-cholesky"),
     MultinomialLogit(solver="newton-cg"),
+    # subsample=1: of two equal rows a tree may draw one, but a row of weight 2 it draws as a whole
+    SoftmaxBoostingClassifier(subsample=1.0, max_iter=20),
+    SoftmaxBoostingClassifier(
+        subsample=1.0, max_iter=5, multi_strategy="one_output_per_tree", n_jobs=1
+    ),
 ]
 
 

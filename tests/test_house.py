@@ -19,7 +19,12 @@ import sksoftmax
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sksoftmax.__file__).parent
-PUBLIC_MODULES = ["sksoftmax.functional", "sksoftmax.linear", "sksoftmax.metrics"]
+PUBLIC_MODULES = [
+    "sksoftmax.boosting",
+    "sksoftmax.functional",
+    "sksoftmax.linear",
+    "sksoftmax.metrics",
+]
 HEAVY = ["lightgbm", "pandas", "polars", "matplotlib", "tqdm", "statsmodels"]
 PAGES = ["start.rst", "guide/functional.rst", "guide/multinomial_logit.rst"]
 BODIES = ("baseline", "avx2", "avx512")

@@ -109,3 +109,46 @@ def leaf_values(
     n_threads: int,
     values: Any,
 ) -> None: ...
+
+# grow_door.cpp: bins and records to a tree
+
+def grow(
+    *,
+    codes: Any,
+    n_features: int,
+    n_bins: Any,
+    is_categorical: Any,
+    records: Any,
+    lanes: int,
+    n_columns: int,
+    has_curvature: bool,
+    wide: bool,
+    gradient_scale: float,
+    curvature_scale: float,
+    weight_scale: float,
+    rows: Any,
+    max_leaf_nodes: int,
+    max_depth: int,
+    min_weight: float,
+    l2: float,
+    min_gain: float,
+    max_features: int,
+    seed: int,
+    group_ptr: Any,
+    groups: Any,
+    workspace: Any,
+    n_threads: int,
+    nodes: Any,
+    bitsets: Any,
+    leaf_ptr: Any,
+) -> tuple[int, int, int]: ...
+def grow_workspace_size(
+    *,
+    n_bins: Any,
+    lanes: int,
+    wide: bool,
+    max_leaf_nodes: int,
+    n_rows: int,
+    n_threads: int,
+    histogram_budget_bytes: int,
+) -> int: ...

@@ -1,0 +1,150 @@
+"""The parameters of a SoftmaxBoostingClassifier, checked, and what an engine takes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from sklearn.utils import check_random_state
+
+from sksoftmax import _kernel
+from sksoftmax._estimator import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_n_jobs,
+    check_number,
+    check_verbose,
+)
+from sksoftmax._interactions import interaction_groups
+from sksoftmax._trees import MOST_BINS, Growth
+
+STRATEGIES = ("multi_output_tree", "one_output_per_tree")
+
+EXPERIMENT: dict[str, Any] = {}
+"""Fields of `Growth` to override, for experiments with what no parameter sets."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of the estimator that an engine takes, checked."""
+
+    learning_rate: float
+    max_iter: int
+    max_leaf_nodes: int | None
+    max_depth: int | None
+    min_samples_leaf: int
+    l2_regularization: float
+    subsample: float
+    max_features: float
+    max_bins: int
+    sketch: int | str | None
+    label_smoothing: float
+    logit_l2: float
+    interaction_groups: list[list[int]] | None
+    seed: int
+    n_threads: int
+
+    def growth(self, n_samples: int) -> Growth:
+        """Return what the growers of vector leaves take."""
+        groups = self.interaction_groups
+        return Growth(
+            learning_rate=self.learning_rate,
+            max_leaf_nodes=n_samples if self.max_leaf_nodes is None else self.max_leaf_nodes,
+            max_depth=0 if self.max_depth is None else self.max_depth,
+            min_samples_leaf=self.min_samples_leaf,
+            l2_regularization=self.l2_regularization,
+            subsample=self.subsample,
+            max_features=self.max_features,
+            sketch=self.sketch,
+            label_smoothing=self.label_smoothing,
+            logit_l2=self.logit_l2,
+            groups=None if groups is None else tuple(tuple(group) for group in groups),
+            **EXPERIMENT,
+        )
+
+
+def settings_of(model: Any, n_features: int, seed: int) -> Settings:
+    """Return what the engines take of a model whose parameters were checked."""
+    return Settings(
+        learning_rate=float(model.learning_rate),
+        max_iter=int(model.max_iter),
+        max_leaf_nodes=None if model.max_leaf_nodes is None else int(model.max_leaf_nodes),
+        max_depth=None if model.max_depth is None else int(model.max_depth),
+        min_samples_leaf=int(model.min_samples_leaf),
+        l2_regularization=float(model.l2_regularization),
+        subsample=float(model.subsample),
+        max_features=float(model.max_features),
+        max_bins=int(model.max_bins),
+        sketch=model.sketch,
+        label_smoothing=float(model.label_smoothing),
+        logit_l2=float(model.logit_l2),
+        interaction_groups=interaction_groups(model.interaction_cst, n_features),
+        seed=seed,
+        n_threads=_kernel.effective_n_threads(check_n_jobs(model.n_jobs)),
+    )
+
+
+def check_parameters(model: Any) -> None:
+    """Raise an error that names the first parameter out of its range."""
+    _check_growth(model)
+    check_flag(model.warm_start, "warm_start")
+    if not isinstance(model.early_stopping, str) or model.early_stopping != "auto":
+        check_flag(model.early_stopping, "early_stopping, unless it is 'auto',")
+    if not (model.scoring is None or isinstance(model.scoring, str) or callable(model.scoring)):
+        raise ValueError(
+            "scoring must be 'loss', the name of a scorer, a callable or None; "
+            f"got {model.scoring!r}."
+        )
+    _check_validation_fraction(model.validation_fraction)
+    check_integer(model.n_iter_no_change, "n_iter_no_change", "an integer >= 1", at_least=1)
+    check_number(model.tol, "tol", "a finite number >= 0", at_least=0)
+    check_random_state(model.random_state)
+    _kernel.effective_n_threads(check_n_jobs(model.n_jobs))
+    check_verbose(model.verbose)
+
+
+def _check_growth(model: Any) -> None:
+    check_number(model.learning_rate, "learning_rate", "a positive number", above=0)
+    check_integer(model.max_iter, "max_iter", "an integer >= 1", at_least=1)
+    if model.max_leaf_nodes is not None:
+        accepted = "None or an integer >= 2"
+        check_integer(model.max_leaf_nodes, "max_leaf_nodes", accepted, at_least=2)
+    if model.max_depth is not None:
+        check_integer(model.max_depth, "max_depth", "None or an integer >= 1", at_least=1)
+    check_integer(model.min_samples_leaf, "min_samples_leaf", "an integer >= 1", at_least=1)
+    accepted = "a finite number >= 0"
+    check_number(model.l2_regularization, "l2_regularization", accepted, at_least=0)
+    for name in ("subsample", "max_features"):
+        share = check_number(getattr(model, name), name, "a number in (0, 1]", above=0)
+        if share > 1:
+            raise ValueError(f"{name} must be a number in (0, 1]; got {share!r}.")
+    accepted = f"an integer from 2 to {MOST_BINS}"
+    if check_integer(model.max_bins, "max_bins", accepted, at_least=2) > MOST_BINS:
+        raise ValueError(f"max_bins must be {accepted}; got {model.max_bins!r}.")
+    if model.sketch is not None and model.sketch != "auto":
+        if isinstance(model.sketch, str):
+            raise ValueError(f"sketch must be 'auto', None or an integer; got {model.sketch!r}.")
+        check_integer(model.sketch, "sketch", "'auto', None or an integer >= 1", at_least=1)
+    check_choice(model.multi_strategy, "multi_strategy", STRATEGIES)
+    share = model.label_smoothing
+    check_number(share, "label_smoothing", "a number in [0, 1)", at_least=0, below=1)
+    check_number(model.logit_l2, "logit_l2", "a finite number >= 0", at_least=0)
+
+
+def _check_validation_fraction(fraction: Any) -> None:
+    accepted = "a number in (0, 1), an integer >= 1 or None"
+    if fraction is None:
+        return
+    if isinstance(fraction, Integral):
+        check_integer(fraction, "validation_fraction", accepted, at_least=1)
+    else:
+        check_number(fraction, "validation_fraction", accepted, above=0, below=1)
+
+
+def fixed_seed(random_state: Any) -> int:
+    """Return an integer as it is; of a generator, or of NumPy's own for None, one drawn number."""
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
