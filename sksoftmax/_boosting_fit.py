@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,9 @@ def _set_aside(
     model.do_early_stopping_ = stops
     if validation is not None or not stops or model.validation_fraction is None:
         return rows, validation
-    kept, aside = split_rows(rows.target, model.validation_fraction, model._seed)
+    fraction = model.validation_fraction
+    fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
+    kept, aside = split_rows(rows.target, fraction, model._seed)
     return rows.take(kept), rows.take(aside)
 
 

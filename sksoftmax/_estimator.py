@@ -135,9 +135,9 @@ def check_labels(estimator: Any, y: Any, n_samples: int) -> np.ndarray:
     """Return the labels as an array of one dimension, one for each row of X."""
     _refuse_label_table(y)
     y = validate_data(copy.copy(estimator), y=y)  # a copy: without X it forgets feature names
-    _check_kind_of_labels(y)
     if len(y) != n_samples:
         raise ValueError(f"y has {len(y)} labels, but X has {n_samples} rows.")
+    _check_kind_of_labels(y)
     return y
 
 

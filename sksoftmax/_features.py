@@ -53,6 +53,9 @@ class FeatureEncoder:
             _categories_of(_column(X, j)) if is_categorical[j] or has_dtype[j] else None
             for j in range(X.shape[1])
         ]
+        for j in np.flatnonzero(is_categorical).tolist():
+            if categories[j] is None:
+                _check_whole_numbers(_column(X, j), _label_of(X, j))
         return cls(is_categorical, categories, has_dtype)
 
     def transform(self, estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
@@ -157,6 +160,10 @@ def _column(X: Any, j: int) -> Any:
     return X[:, j]
 
 
+def _label_of(X: Any, j: int) -> str:
+    return repr(str(X.columns[j])) if hasattr(X, "columns") else f"x{j}"
+
+
 def _name_of(estimator: Any, feature: int) -> str:
     names = getattr(estimator, "feature_names_in_", None)
     return f"x{feature}" if names is None else repr(str(names[feature]))
@@ -197,6 +204,18 @@ def _factorize(column: Any) -> tuple[list[Any], np.ndarray]:
         -1 if _is_missing(value) else labels.setdefault(value, len(labels)) for value in values
     ]
     return list(labels), np.array(index, dtype=np.int64)
+
+
+def _check_whole_numbers(column: Any, name: str) -> None:
+    """Raise if a categorical column of numbers holds fractions or infinity."""
+    values = np.array(column, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        wrong = (values >= 0) & ((values != np.floor(values)) | np.isinf(values))
+    if wrong.any():
+        raise ValueError(
+            f"X: the categorical feature {name} holds {values[np.argmax(wrong)]}; categories that "
+            "are numbers must be integers (negative ones and NaN are missing)."
+        )
 
 
 def _is_number(label: Any) -> bool:

@@ -10,6 +10,8 @@ _ABSENT = 1e-6
 _BITS = 30
 """Probabilities are rounded to 2^-30, so that their weighted sums are exact in any order."""
 
+_GRID = 20
+
 _ROWS_AT_ONCE = 4096
 
 
@@ -37,12 +39,13 @@ def _fixed_sums(target, weight, n_classes, bits):
 
 
 def baseline_logits(target, sample_weight, n_classes):
-    """Log of the share of each class, of mean zero, rounded to float32; (n_classes,) float64.
+    """Log of the share of each class, of mean zero; (n_classes,) float64.
 
     A class without rows counts as one of probability 1e-6, or of the rarest class if that is less.
+    Rounded to 2^-20, the grid of the leaves: sums of float32 logits below 16 are then exact.
     """
     totals = class_totals(target, sample_weight, n_classes)
     share = totals / totals.sum()
     share[totals == 0] = min(_ABSENT, share[totals > 0].min())
     logits = np.log(share)
-    return (logits - logits.mean()).astype(np.float32).astype(np.float64)
+    return np.ldexp(np.rint(np.ldexp(logits - logits.mean(), _GRID)), -_GRID)
