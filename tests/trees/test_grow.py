@@ -197,3 +197,85 @@ def test_children_share_the_weight_of_their_parent(arguments):
 def test_max_depth_is_kept(arguments):
     nodes = grow(arguments | {"max_depth": 2}).nodes
     assert len(nodes) == 7
+
+
+@pytest.fixture(scope="module")
+def large():
+    """So many rows that threads share the work of the nodes near the root."""
+    return make_arguments(np.random.default_rng(3), n=60_000, d=9, categorical=(1, 2))
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_threads_that_share_large_nodes_change_nothing(large, n_threads):
+    one, many = grow(large), grow(large | {"n_threads": n_threads})
+    assert many.same_splits_as(one)
+    assert np.array_equal(many.rows, one.rows)
+
+
+def test_an_error_in_a_thread_reaches_the_caller(large):
+    codes = large["codes"].copy()
+    codes[-1] = 255
+    refused(large | {"n_threads": 3}, "^codes: ", codes=codes)
+
+
+def features_on_paths(grown):
+    """The set of features above each leaf."""
+    paths, above = [], {0: frozenset()}
+    for number, node in enumerate(grown.nodes):
+        if node["left"] == 0:
+            paths.append(above[number])
+        else:
+            path = above[number] | {int(node["feature"])}
+            above[int(node["left"])] = above[int(node["left"]) + 1] = path
+    return paths
+
+
+def test_features_meet_on_a_path_only_within_one_group(arguments):
+    groups = [[0, 1], [1, 2, 3], [4], [5]]
+    constrained = grow(
+        arguments
+        | {
+            "group_ptr": np.cumsum([0] + [len(group) for group in groups]),
+            "groups": np.concatenate(groups).astype(np.int32),
+        }
+    )
+    assert constrained.n_leaves > 4
+    for path in features_on_paths(constrained):
+        assert any(path <= set(group) for group in groups)
+
+
+def test_one_group_of_all_features_constrains_nothing(arguments):
+    everything = {
+        "group_ptr": np.array([0, 6]),
+        "groups": np.arange(6, dtype=np.int32),
+    }
+    assert grow(arguments | everything).same_splits_as(grow(arguments))
+
+
+def test_a_draw_of_features_depends_on_the_seed_alone(arguments):
+    some = arguments | {"max_features": 2}
+    again = grow(some | {"n_threads": 2}, histogram_budget_bytes=0)
+    assert again.same_splits_as(grow(some))
+    assert not grow(some | {"seed": 1}).same_splits_as(grow(some))
+
+
+def test_every_feature_is_drawn_about_as_often_as_another(rng):
+    arguments = make_arguments(rng, n=60, most_bins=8, missing=0, signal=0)
+    arguments["n_bins"][:] = 8
+    roots = []
+    for seed in range(600):
+        one = arguments | {"max_features": 1, "max_leaf_nodes": 2, "seed": seed}
+        roots.append(grow(one).nodes["feature"][0])
+    counts = np.bincount(roots, minlength=6)
+    assert counts.sum() == 600
+    assert (np.abs(counts - 100) < 45).all()  # five standard deviations
+
+
+def test_categories_that_a_node_lacks_follow_missing(arguments):
+    grown = grow(arguments)
+    inner = grown.nodes[(grown.nodes["left"] > 0) & (grown.nodes["is_categorical"] == 1)]
+    assert len(inner) > 0
+    for node in inner:
+        bits = np.unpackbits(grown.bitsets[node["index"]].view(np.uint8), bitorder="little")
+        n_bins = arguments["n_bins"][node["feature"]]
+        assert (bits[n_bins:] == node["missing_left"]).all()

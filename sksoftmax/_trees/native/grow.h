@@ -1,8 +1,8 @@
 // The contract of the grower: one tree from bins and records, best leaf first.
 //
-//   score(G, W) = |G|^2 / (D + l2)       G the sum of a node's columns, D of its curvature, or of its
-//                                        weight W where records have no curvature
-//   gain        = score(left) + score(right) - score(node)
+//   score = |G|^2 / (D + l2)       G the sum of a node's columns, D of its curvature, or of its
+//                                  weight where records have no curvature
+//   gain  = score(left) + score(right) - score(node)
 //
 // The leaf with the highest gain is split next, until there are max_leaf_nodes. Among equal gains
 // the lowest feature, then the lowest bin, then missing right, then the lowest node wins.

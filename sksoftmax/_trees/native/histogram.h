@@ -15,7 +15,7 @@
 
 namespace sksoftmax {
 
-constexpr int kMostBinsInTile = 256 + 16;  // prefix sums of a feature, padded to whole vectors
+constexpr int kMostBinsInTile = 256 + 16;  // prefix sums of a feature, in whole vectors
 
 // The node whose slots are scanned.
 struct ScanJob {
@@ -33,21 +33,34 @@ struct Cut {
   int position = -1;  // the lowest among equals
 };
 
-// For one type of accumulator and one number of lanes.
-struct HistogramBody {
-  // Adds the records of rows to the slots of features first .. first + count - 1, count <= 8; the
-  // slots of feature first + k begin at slots[k].
-  void (*add_rows)(const Bins& bins, const Records& records, const std::int32_t* rows,
-                   std::int64_t n_rows, int first, int count, void* const* slots);
-  // from -= what for n accumulators.
-  void (*subtract)(void* from, const void* what, std::int64_t n);
-  // The best cut of slots[order[0]], slots[order[1]], ..., slots[order[n - 1]], each prefix with the
-  // slot `start` added where there is one. The tile has room for kMostBinsInTile slots.
-  Cut (*scan)(const ScanJob& job, const void* slots, const std::uint8_t* order, int n,
-              const void* start, void* tile);
+constexpr int kCodes = 256;
+constexpr int kMostFeaturesAtOnce = 8;
+
+// Memory that will be written when the rows are added: asked for meanwhile, line by line.
+struct Soon {
+  const std::uint8_t *one = nullptr, *other = nullptr;
+  std::int64_t bytes = 0;
 };
 
-constexpr int kMostFeaturesAtOnce = 8;
+// For one type of accumulator and one number of lanes.
+struct HistogramBody {
+  // Adds the records of rows to the slots of features first .. first + count - 1, count <= 8. Those
+  // of feature first + k are kCodes slots from k * kCodes: any code stays within its feature.
+  void (*add_rows)(const Bins& bins, const Records& records, const std::int32_t* rows,
+                   std::int64_t n_rows, int first, int count, void* slots,
+                   const Soon& soon);
+  // The slots of a node and of one child, n accumulators each: child = sum, other -= sum.
+  void (*share)(const void* sum, void* child, void* other, std::int64_t n);
+  // The best cut of slots[order[0]], ..., slots[order[n - 1]] (without an order, of slots[0], ...,
+  // slots[n - 1]), each prefix with the slot `start` added where there is one. Only a score above
+  // `floor` counts. The tile has room for kMostBinsInTile slots.
+  Cut (*scan)(const ScanJob& job, const void* slots, const std::uint8_t* order, int n,
+              const void* start, double floor, void* tile);
+  // sums (2 * lanes) = the sums of the rows' records, then those of their absolute values. false:
+  // some weight or curvature is negative.
+  bool (*sum_rows)(const Records& records, const std::int32_t* rows, std::int64_t n_rows,
+                   std::int64_t* sums);
+};
 
 // Lanes 4, 8, 16 and any multiple of 16; int32 and int64 accumulators.
 struct Histograms {

@@ -9,7 +9,6 @@
 
 namespace sksoftmax {
 
-constexpr int kCodes = 256;
 constexpr int kMostOrders = 8;  // of a categorical feature: by its first columns
 
 // Categories are ordered by G / (D + smoothing): small ones cannot lead an order by chance.
@@ -47,21 +46,37 @@ struct Slots {
   }
 };
 
+// The best split of one node among some features.
+struct Candidate {
+  double score = -1;  // below 0: none
+  std::int32_t feature = -1;
+  int position = 0;  // the last bin that goes left; of categories, its place in the order
+  int order = -1;    // the column that orders the categories; -1: a numerical feature
+  bool missing_left = false;
+
+  // Among equals the first by feature, bin, missing right.
+  bool beats(const Candidate& other) const {
+    if (score != other.score) return score > other.score;
+    if (feature != other.feature) return feature < other.feature;
+    if (order != other.order) return order < other.order;
+    if (position != other.position) return position < other.position;
+    return missing_left < other.missing_left;
+  }
+};
+
+// What a node's descendants still need to know of a feature: the codes that its rows can have.
+// Slots outside low .. high and, without has_missing, the missing one are never read.
+struct Range {
+  std::uint8_t low, high;
+  bool has_missing;
+  bool live;  // allowed here, and not constant
+};
+
 // Some codes of a feature in the order in which cuts are sought.
 struct CodeOrder {
   std::array<std::uint8_t, kCodes> codes;
   int n = 0;
 };
-
-// The codes low .. high.
-inline const std::uint8_t* codes_from(int low) {
-  static const auto identity = [] {
-    std::array<std::uint8_t, kCodes> codes{};
-    for (int i = 0; i < kCodes; ++i) codes[i] = static_cast<std::uint8_t>(i);
-    return codes;
-  }();
-  return identity.data() + low;
-}
 
 // The categories that the node has (of low .. high and missing, -1: none), by G / (D + smoothing)
 // of one column; equals by code.
