@@ -17,46 +17,26 @@ def walk(
     leaf_of_row: Any,
     n_threads: int,
 ) -> None: ...
+
+class Trees:
+    def __init__(
+        self,
+        *,
+        nodes: Any,
+        tree_ptr: Any,
+        bitsets: Any,
+        bitset_ptr: Any,
+        values: Any,
+        value_ptr: Any,
+        n_classes: int,
+        n_bins: Any,
+        n_features: int,
+    ) -> None: ...
+
 def predict(
-    *,
-    nodes: Any,
-    tree_ptr: Any,
-    bitsets: Any,
-    bitset_ptr: Any,
-    values: Any,
-    value_ptr: Any,
-    n_bins: Any,
-    codes: Any,
-    n_features: int,
-    n_classes: int,
-    first_tree: int,
-    last_tree: int,
-    logits: Any,
-    n_threads: int,
+    *, trees: Trees, codes: Any, first_tree: int, last_tree: int, logits: Any, n_threads: int
 ) -> None: ...
-def apply(
-    *,
-    nodes: Any,
-    tree_ptr: Any,
-    bitsets: Any,
-    bitset_ptr: Any,
-    n_bins: Any,
-    codes: Any,
-    n_features: int,
-    leaves: Any,
-    n_threads: int,
-) -> None: ...
-def check_forest(
-    *,
-    nodes: Any,
-    tree_ptr: Any,
-    bitsets: Any,
-    bitset_ptr: Any,
-    value_ptr: Any,
-    n_leaves: int,
-    n_bins: Any,
-    n_features: int,
-) -> None: ...
+def apply(*, trees: Trees, codes: Any, leaves: Any, n_threads: int) -> None: ...
 
 # passes_door.cpp: from logits to records, from leaves to values
 

@@ -26,6 +26,7 @@ class Forest:
         self._nodes = _Rows(NODE)
         self._bitsets = _Rows(np.uint32, BITSET_WORDS)
         self._values = _Rows(np.float32, self.n_classes)
+        self._trees = None
 
     def __len__(self):
         return len(self._nodes)
@@ -36,17 +37,18 @@ class Forest:
 
     def append(self, nodes, bitsets, values):
         """Add a tree: its nodes, its categorical splits' bitsets, one row of values per leaf."""
-        bitsets = np.reshape(bitsets, (-1, BITSET_WORDS))
         if len(values) * 2 != len(nodes) + 1:
             raise ValueError(f"values: {len(values)} leaves, but {len(nodes)} nodes")
         self._nodes.append(nodes)
-        self._bitsets.append(bitsets)
+        self._bitsets.append(np.reshape(bitsets, (-1, BITSET_WORDS)))
         self._values.append(values)
+        self._trees = None
 
     def truncate(self, n_trees):
         """Keep the first `n_trees` trees."""
         for rows in (self._nodes, self._bitsets, self._values):
             rows.truncate(n_trees)
+        self._trees = None
 
     def __getitem__(self, tree):
         """(nodes, bitsets, values) of one tree, as views."""
@@ -77,6 +79,17 @@ class Forest:
         -------
         ndarray of float32, shape (n_samples, n_classes)
         """
+        last = len(self) if last is None else last
+        return self._add(self._checked_trees(), codes, baseline, first, last, out, n_threads)
+
+    def staged(self, codes, baseline=None, *, n_threads=None):
+        """Logits after each tree: one array, which the next stage changes."""
+        out = self.logits(codes, baseline, last=0)
+        for tree in range(len(self)):
+            only = self._follow(slice(tree, tree + 1))
+            yield self._add(only, codes, None, 0, 1, out, n_threads)
+
+    def _add(self, trees, codes, baseline, first, last, out, n_threads):
         codes = self._checked(codes)
         if out is None:
             out = np.empty((len(codes), self.n_classes), dtype=np.float32)
@@ -86,33 +99,24 @@ class Forest:
         elif out.shape != (len(codes), self.n_classes) or not out.flags.c_contiguous:
             raise ValueError(f"out: expected C-ordered {(len(codes), self.n_classes)}")
         _core.predict(
-            values=self._values.joined.reshape(-1),
-            value_ptr=self._values.pointer,
+            trees=trees,
             codes=codes.reshape(-1),
-            n_classes=self.n_classes,
             first_tree=first,
-            last_tree=len(self) if last is None else last,
+            last_tree=last,
             logits=out.reshape(-1),
             n_threads=effective_n_threads(n_threads),
-            **self._trees(),
         )
         return out
-
-    def staged(self, codes, baseline=None, *, n_threads=None):
-        """Logits after each tree: one array, which the next stage changes."""
-        out = self.logits(codes, baseline, last=0)
-        for tree in range(len(self)):
-            yield self.logits(codes, first=tree, last=tree + 1, out=out, n_threads=n_threads)
 
     def apply(self, codes, *, n_threads=None):
         """Leaf numbers, (n_samples, n_trees) int32."""
         codes = self._checked(codes)
         leaves = np.empty((len(codes), len(self)), dtype=np.int32)
         _core.apply(
+            trees=self._checked_trees(),
             codes=codes.reshape(-1),
             leaves=leaves.reshape(-1),
             n_threads=effective_n_threads(n_threads),
-            **self._trees(),
         )
         return leaves
 
@@ -132,16 +136,27 @@ class Forest:
             )
         return np.ascontiguousarray(codes)
 
-    def _trees(self):
-        """What every native verb reads."""
-        return {
-            "nodes": self._nodes.joined.view(np.uint8),
-            "tree_ptr": self._nodes.pointer,
-            "bitsets": self._bitsets.joined.reshape(-1),
-            "bitset_ptr": self._bitsets.pointer,
-            "n_bins": self.n_bins,
-            "n_features": self.n_features,
-        }
+    def _checked_trees(self):
+        """All trees as native code follows them; kept until a tree comes or goes."""
+        if self._trees is None:
+            self._trees = self._follow(slice(0, len(self)))
+        return self._trees
+
+    def _follow(self, trees):
+        nodes, tree_ptr = self._nodes.some(trees)
+        bitsets, bitset_ptr = self._bitsets.some(trees)
+        values, value_ptr = self._values.some(trees)
+        return _core.Trees(
+            nodes=nodes.view(np.uint8),
+            tree_ptr=tree_ptr,
+            bitsets=bitsets.reshape(-1),
+            bitset_ptr=bitset_ptr,
+            values=values.reshape(-1),
+            value_ptr=value_ptr,
+            n_classes=self.n_classes,
+            n_bins=self.n_bins,
+            n_features=self.n_features,
+        )
 
     # --- pickles: the joined arrays, without spare room; what comes back is checked ---------------
 
@@ -167,11 +182,7 @@ class Forest:
             forest._nodes.restore(np.frombuffer(state["nodes"], dtype=NODE), state["tree_ptr"])
             forest._bitsets.restore(state["bitsets"], state["bitset_ptr"])
             forest._values.restore(state["values"], state["value_ptr"])
-            _core.check_forest(
-                value_ptr=forest._values.pointer,
-                n_leaves=len(forest._values.joined),
-                **forest._trees(),
-            )
+            forest._checked_trees()
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"state: not the state of a Forest: {error}") from error
         vars(self).update(vars(forest))
@@ -198,6 +209,11 @@ class _Rows:
     @property
     def pointer(self):
         return self._ends[: self._n_parts + 1]
+
+    def some(self, parts):
+        """The rows of consecutive parts, and where each begins among them."""
+        ends = self._ends[parts.start : parts.stop + 1]
+        return self._room[ends[0] : ends[-1]], ends - ends[0]
 
     def append(self, rows):
         end = self._ends[self._n_parts]

@@ -1,4 +1,4 @@
-// Transposes codes: 64 features of 64 rows, so that a split reads its feature of many rows at once.
+// Transposes codes, 64 features of 16 rows at a time, so that a split reads its feature of many rows at once.
 #pragma once
 
 #include "../../_kernel/native/simd.h"
@@ -35,8 +35,9 @@ SKSOFTMAX_INLINE void transpose_lanes(Bytes* rows) {
   }
 }
 
-// columns[j * 64 + i] = from[i][j], 16 rows and 64 features.
-inline void transpose_sixteen(const std::uint8_t* const* from, std::uint8_t* columns) {
+// columns[j * stride + i] = from[i][j], 16 rows and 64 features.
+inline void transpose_sixteen(const std::uint8_t* const* from, std::uint8_t* columns,
+                              std::int64_t stride) {
   for (int part = 0; part < 64; part += kVectorBytes) {
     Bytes rows[16];
 #pragma GCC unroll 16
@@ -45,7 +46,7 @@ inline void transpose_sixteen(const std::uint8_t* const* from, std::uint8_t* col
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j)
       for (int lane = 0; lane < kVectorBytes; lane += 16)
-        std::memcpy(columns + (part + lane + j) * 64,
+        std::memcpy(columns + (part + lane + j) * stride,
                     reinterpret_cast<const char*>(&rows[j]) + lane, 16);
   }
 }

@@ -23,16 +23,16 @@ std::int64_t block_rows(const ForestJob& job) {
 
 // The scratch of one worker.
 struct Workspace {
-  Reach* reach;           // per node
+  Reach* reach;           // per split, and one more
   std::int32_t* numbers;  // (kMostRun, kGroupRows)
-  std::uint8_t* rows;     // kGroupRows rows of a column group, where X ends too early to be read
+  std::uint8_t* rows;     // 16 rows of a column group, for those that end too early to be read
   std::uint8_t* columns;  // (groups of rows, columns, kGroupRows)
 
   template <class Take>
   static void lay_out(const ForestJob& job, Take take) {
-    take(0, (kMostGroupNodes + 1) * sizeof(Reach));
+    take(0, kMostGroupLeaves * kVectors * sizeof(Reach));
     take(1, kMostRun * kGroupRows * sizeof(std::int32_t));
-    take(2, kGroupRows * kColumnGroup);
+    take(2, 16 * kColumnGroup);
     take(3, block_rows(job) * kColumnGroup * job.n_column_groups);
   }
   Workspace(const ForestJob& job, void* memory) {
@@ -139,7 +139,8 @@ struct ForestBlock {
         const std::uint8_t* from[16];
         rows_from(begin + group * kGroupRows + i, std::int64_t{job.column_groups[c]} * kColumnGroup,
                   from);
-        transpose_sixteen(from, columns_of(group) + c * kColumnGroup * kGroupRows + i);
+        transpose_sixteen(from, columns_of(group) + c * kColumnGroup * kGroupRows + i,
+                          kGroupRows);
       }
   }
 
@@ -152,8 +153,7 @@ struct ForestBlock {
       return;
     }
     for (int i = 0; i < kGroupRows; i += kReachRows) {
-      spread(tree, columns_of(group) + i, space.reach);
-      collect(tree, space.reach, numbers + i);
+      leaf_numbers(tree, columns_of(group) + i, space.reach, numbers + i);
     }
   }
 

@@ -12,30 +12,32 @@
 
 namespace sksoftmax {
 
-constexpr int kGroupRows = 64;      // rows whose codes are kept feature by feature, side by side
-constexpr int kColumnGroup = 64;    // features that are transposed together
-constexpr int kMostGroupNodes = 1023;
+constexpr int kGroupRows = 128;        // rows whose codes are kept side by side, by feature
+constexpr int kColumnGroup = 64;       // features that are transposed together
+constexpr int kMostGroupLeaves = 256;  // a byte per row tells them apart
 
 // A split, as a group of rows wants it: a code goes right if code - lowest (mod 256) < span.
 // With missing on the right these are the codes bin + 1 .. 255, else bin + 1 .. n_bins - 1.
+//
+// Leaves are told apart by their place from left to right, the sum over a row's right turns of the
+// leaves that it leaves on its left. Masks are kept of splits only: split s of the tree is mask s,
+// children that are leaves share one more mask, which nobody reads.
 struct Split {
   std::uint32_t lowest, span;    // the byte, four times
-  std::int32_t column;           // among the transposed columns
-  std::int32_t node, left;       // numbers in the tree
-  const std::uint32_t* bitset;   // of a categorical split: its codes go left; else null
-};
-
-struct Leaf {
-  std::int32_t node, number;
+  std::uint32_t passed;          // leaves on the left, the byte four times
+  std::int32_t left, right;      // masks
+  std::int32_t bitset;           // of a categorical split, the row of bitsets; else -1
+  std::int64_t column;           // where the codes of its feature begin, in bytes
 };
 
 struct Tree {
-  const Split* splits;
-  const Leaf* leaves;
+  const Split* splits;           // parents first
+  const std::int32_t* numbers;   // of the leaves from left to right
   std::int32_t n_splits, n_leaves;
   const Node* nodes;             // for trees that are walked row by row
-  const std::uint32_t* bitsets;
+  const std::uint32_t* bitsets;  // a categorical split's codes that go left
   const float* values;           // (n_leaves, n_classes), or null
+  bool has_categories;
   bool row_by_row;               // too large for groups, or not worth their transposed columns
 };
 

@@ -115,66 +115,78 @@ int cut_column(In<T> values, In<std::int64_t> weight, int max_bins, Out<double> 
 
 // --- bins to leaves and logits -------------------------------------------------------------------
 
-struct ForestArguments {
-  In<std::uint8_t> nodes;
-  In<std::int64_t> tree_ptr;
-  In<std::uint32_t> bitsets;
-  In<std::int64_t> bitset_ptr;
-  In<std::int32_t> n_bins;
-  std::int64_t n_features;
-};
+std::int64_t trees_of(const In<std::int64_t>& pointer, const char* message) {
+  require(pointer && pointer->size() > 0 && pointer->size() < std::size_t{1} << 31, message);
+  return static_cast<std::int64_t>(pointer->size()) - 1;
+}
 
-ForestArrays arrays_of(const ForestArguments& given, std::int64_t n_trees) {
-  require(given.nodes && given.bitsets && given.n_bins, "nodes, bitsets, n_bins: are needed");
-  require(given.n_features > 0 && given.n_features < std::int64_t{1} << 28,
+ForestArrays arrays_of(const In<std::uint8_t>& nodes, const In<std::uint32_t>& bitsets,
+                       const In<std::int32_t>& n_bins, std::int64_t n_features) {
+  require(nodes && bitsets && n_bins, "nodes, bitsets, n_bins: are needed");
+  require(n_features > 0 && n_features < std::int64_t{1} << 28,
           "n_features: must be positive, and not too large");
-  require(given.nodes->size() % sizeof(Node) == 0 &&
-              reinterpret_cast<std::uintptr_t>(given.nodes->data()) % alignof(Node) == 0,
+  require(nodes->size() % sizeof(Node) == 0 &&
+              reinterpret_cast<std::uintptr_t>(nodes->data()) % alignof(Node) == 0,
           "nodes: expected whole, aligned nodes");
-  require(given.bitsets->size() % kBitsetWords == 0, "bitsets: expected rows of 8 words");
+  require(bitsets->size() % kBitsetWords == 0, "bitsets: expected rows of 8 words");
   ForestArrays forest;
-  forest.nodes = reinterpret_cast<const Node*>(given.nodes->data());
-  forest.n_nodes = static_cast<std::int64_t>(given.nodes->size() / sizeof(Node));
-  forest.tree_ptr = data_of(given.tree_ptr, "tree_ptr", n_trees + 1);
-  forest.bitsets = given.bitsets->data();
-  forest.n_bitsets = static_cast<std::int64_t>(given.bitsets->size() / kBitsetWords);
-  forest.bitset_ptr = data_of(given.bitset_ptr, "bitset_ptr", n_trees + 1);
-  forest.n_trees = n_trees;
-  forest.n_features = static_cast<std::int32_t>(given.n_features);
-  forest.n_bins = data_of(given.n_bins, "n_bins", given.n_features);
+  forest.nodes = reinterpret_cast<const Node*>(nodes->data());
+  forest.n_nodes = static_cast<std::int64_t>(nodes->size() / sizeof(Node));
+  forest.bitsets = bitsets->data();
+  forest.n_bitsets = static_cast<std::int64_t>(bitsets->size() / kBitsetWords);
+  forest.n_features = static_cast<std::int32_t>(n_features);
+  forest.n_bins = data_of(n_bins, "n_bins", n_features);
   return forest;
 }
 
-std::int64_t trees_of(const In<std::int64_t>& tree_ptr, const In<std::int64_t>& bitset_ptr) {
-  require(tree_ptr && bitset_ptr, "tree_ptr, bitset_ptr: are needed");
-  require(tree_ptr->size() > 0, "tree_ptr: must not be empty");
-  require(tree_ptr->size() < std::size_t{1} << 31, "tree_ptr: too many trees");
-  return static_cast<std::int64_t>(tree_ptr->size()) - 1;
-}
+// Checked trees, ready to be followed; the values stay where they are.
+struct Trees {
+  PackedForest packed;
+  In<float> values;
+  std::int64_t n_classes;
 
-std::int64_t take_codes(const In<std::uint8_t>& codes, ForestJob& job, std::int64_t n_features,
-                        const std::int32_t* n_bins) {
-  require(codes.has_value(), "codes: are needed");
-  require(codes->size() % n_features == 0, "codes: expected rows of n_features codes");
+  Trees(In<std::uint8_t> nodes, In<std::int64_t> tree_ptr, In<std::uint32_t> bitsets,
+        In<std::int64_t> bitset_ptr, In<float> values_, In<std::int64_t> value_ptr,
+        std::int64_t n_classes_, In<std::int32_t> n_bins, std::int64_t n_features)
+      : values(std::move(values_)), n_classes(n_classes_) {
+    ForestArrays forest = arrays_of(nodes, bitsets, n_bins, n_features);
+    forest.n_trees = trees_of(tree_ptr, "tree_ptr: must have an entry per tree, and one more");
+    forest.tree_ptr = tree_ptr->data();
+    forest.bitset_ptr = data_of(bitset_ptr, "bitset_ptr", forest.n_trees + 1);
+    forest.value_ptr = data_of(value_ptr, "value_ptr", forest.n_trees + 1);
+    require(values && bitset_ptr && value_ptr, "values, bitset_ptr, value_ptr: are needed");
+    require(n_classes > 0 && n_classes < 1 << 30 && values->size() % n_classes == 0,
+            "values: expected rows of n_classes");
+    forest.values = values->data();
+    forest.n_leaves = static_cast<std::int64_t>(values->size()) / n_classes;
+    forest.n_classes = n_classes;
+    nb::gil_scoped_release release;
+    packed = pack(forest);
+  }
+};
+
+// What all that follow trees read.
+ForestJob job_of(const PackedForest& packed, const In<std::uint8_t>& codes) {
+  const std::int64_t n_features = static_cast<std::int64_t>(packed.n_bins.size());
+  require(codes && codes->size() % n_features == 0, "codes: expected rows of n_features codes");
+  ForestJob job;
+  job.trees = packed.trees.data();
+  job.n_trees = static_cast<std::int32_t>(packed.trees.size());
   job.codes = codes->data();
-  job.n_features = static_cast<std::int32_t>(n_features);
-  job.n_bins = n_bins;
   job.n_rows = job.n_wanted = static_cast<std::int64_t>(codes->size()) / n_features;
-  return job.n_rows;
+  job.n_features = static_cast<std::int32_t>(n_features);
+  job.n_bins = packed.n_bins.data();
+  job.column_groups = packed.column_groups.data();
+  job.n_column_groups = static_cast<std::int32_t>(packed.column_groups.size());
+  return job;
 }
 
 constexpr std::int64_t kNodesPerThread = std::int64_t{1} << 22;  // some 200 microseconds
 
-void run_forest(ForestJob job, const ForestArrays& forest, std::int64_t first, std::int64_t last,
-                int n_threads) {
-  if (job.n_wanted == 0 || first == last) return;
-  const PackedForest packed = pack(forest, first, last);
-  job.trees = packed.trees.data();
-  job.n_trees = static_cast<std::int32_t>(packed.trees.size());
-  job.column_groups = packed.column_groups.data();
-  job.n_column_groups = static_cast<std::int32_t>(packed.column_groups.size());
-  const std::int64_t per_row = forest.tree_ptr[last] - forest.tree_ptr[first] +
-                               job.n_trees * (job.n_classes + 1);
+void run_forest(const ForestJob& job, int n_threads) {
+  if (job.n_wanted == 0 || job.n_trees == 0) return;
+  std::int64_t per_row = job.n_trees * (job.n_classes + 1);
+  for (std::int32_t t = 0; t < job.n_trees; ++t) per_row += 2 * job.trees[t].n_leaves;
   const std::int64_t block = active->block_rows(job);
   const std::int64_t n_blocks = (job.n_wanted + block - 1) / block;
   n_threads = workers(n_threads, job.n_wanted * per_row, kNodesPerThread);
@@ -191,86 +203,54 @@ void run_forest(ForestJob job, const ForestArrays& forest, std::int64_t first, s
   });
 }
 
+void predict(const Trees& trees, In<std::uint8_t> codes, std::int64_t first_tree,
+             std::int64_t last_tree, Out<float> logits, int n_threads) {
+  ForestJob job = job_of(trees.packed, codes);
+  require(logits.has_value(), "logits: is needed");
+  require(n_threads >= 1, "n_threads: must be at least 1");
+  require(0 <= first_tree && first_tree <= last_tree && last_tree <= job.n_trees,
+          "first_tree, last_tree: must be a range of trees");
+  require(job.n_rows < (std::int64_t{1} << 60) / trees.n_classes, "codes: too many rows");
+  job.trees += first_tree;
+  job.n_trees = static_cast<std::int32_t>(last_tree - first_tree);
+  job.n_classes = trees.n_classes;
+  job.logits = data_of(logits, "logits", job.n_rows * job.n_classes);
+  nb::gil_scoped_release release;
+  run_forest(job, n_threads);
+}
+
+void apply(const Trees& trees, In<std::uint8_t> codes, Out<std::int32_t> leaves, int n_threads) {
+  ForestJob job = job_of(trees.packed, codes);
+  require(leaves.has_value(), "leaves: is needed");
+  require(n_threads >= 1, "n_threads: must be at least 1");
+  require(job.n_rows < (std::int64_t{1} << 60) / (job.n_trees + 1), "codes: too many rows");
+  job.leaves = data_of(leaves, "leaves", job.n_rows * job.n_trees);
+  nb::gil_scoped_release release;
+  run_forest(job, n_threads);
+}
+
 void walk(In<std::uint8_t> nodes, In<std::uint32_t> bitsets, In<std::uint8_t> codes,
           std::int64_t n_features, In<std::int32_t> n_bins, In<std::int32_t> rows,
           Out<std::int32_t> leaf_of_row, int n_threads) {
-  require(nodes && bitsets, "nodes, bitsets: are needed");
-  require(n_threads >= 1, "n_threads: must be at least 1");
-  const std::int64_t tree_ptr[] = {0, static_cast<std::int64_t>(nodes->size() / sizeof(Node))};
-  const std::int64_t bitset_ptr[] = {0, static_cast<std::int64_t>(bitsets->size() / kBitsetWords)};
-  ForestArrays forest = arrays_of({nodes, {}, bitsets, {}, n_bins, n_features}, 1);
+  ForestArrays forest = arrays_of(nodes, bitsets, n_bins, n_features);
+  const std::int64_t tree_ptr[] = {0, forest.n_nodes}, bitset_ptr[] = {0, forest.n_bitsets};
+  forest.n_trees = 1;
   forest.tree_ptr = tree_ptr;
   forest.bitset_ptr = bitset_ptr;
-  ForestJob job;
-  const std::int64_t n = take_codes(codes, job, n_features, forest.n_bins);
+  const PackedForest packed = pack(forest);
+  ForestJob job = job_of(packed, codes);
   require(leaf_of_row.has_value(), "leaf_of_row: is needed");
-  job.leaves = data_of(leaf_of_row, "leaf_of_row", n);
+  require(n_threads >= 1, "n_threads: must be at least 1");
+  job.leaves = data_of(leaf_of_row, "leaf_of_row", job.n_rows);
   if (rows) {
     job.rows = rows->data();
     job.n_wanted = static_cast<std::int64_t>(rows->size());
   }
   nb::gil_scoped_release release;
   for (std::int64_t i = 0; rows && i < job.n_wanted; ++i)
-    require(job.rows[i] >= 0 && job.rows[i] < n, "rows: a number is not one of a row of codes");
-  check_forest(forest);
-  run_forest(job, forest, 0, 1, n_threads);
-}
-
-void predict(In<std::uint8_t> nodes, In<std::int64_t> tree_ptr, In<std::uint32_t> bitsets,
-             In<std::int64_t> bitset_ptr, In<float> values, In<std::int64_t> value_ptr,
-             In<std::int32_t> n_bins, In<std::uint8_t> codes, std::int64_t n_features,
-             std::int64_t n_classes, std::int64_t first_tree, std::int64_t last_tree,
-             Out<float> logits, int n_threads) {
-  const std::int64_t n_trees = trees_of(tree_ptr, bitset_ptr);
-  ForestArrays forest =
-      arrays_of({nodes, tree_ptr, bitsets, bitset_ptr, n_bins, n_features}, n_trees);
-  require(values && value_ptr && logits, "values, value_ptr, logits: are needed");
-  require(n_threads >= 1, "n_threads: must be at least 1");
-  require(n_classes > 0 && n_classes < 1 << 30 && values->size() % n_classes == 0,
-          "values: expected rows of n_classes");
-  require(0 <= first_tree && first_tree <= last_tree && last_tree <= n_trees,
-          "first_tree, last_tree: must be a range of trees");
-  forest.values = values->data();
-  forest.value_ptr = data_of(value_ptr, "value_ptr", n_trees + 1);
-  forest.n_leaves = static_cast<std::int64_t>(values->size()) / n_classes;
-  forest.n_classes = n_classes;
-  ForestJob job;
-  const std::int64_t n = take_codes(codes, job, n_features, forest.n_bins);
-  require(n < (std::int64_t{1} << 60) / n_classes, "codes: too many rows");
-  job.n_classes = n_classes;
-  job.logits = data_of(logits, "logits", n * n_classes);
-  nb::gil_scoped_release release;
-  check_forest(forest);
-  run_forest(job, forest, first_tree, last_tree, n_threads);
-}
-
-void apply(In<std::uint8_t> nodes, In<std::int64_t> tree_ptr, In<std::uint32_t> bitsets,
-           In<std::int64_t> bitset_ptr, In<std::int32_t> n_bins, In<std::uint8_t> codes,
-           std::int64_t n_features, Out<std::int32_t> leaves, int n_threads) {
-  const std::int64_t n_trees = trees_of(tree_ptr, bitset_ptr);
-  const ForestArrays forest =
-      arrays_of({nodes, tree_ptr, bitsets, bitset_ptr, n_bins, n_features}, n_trees);
-  require(leaves.has_value(), "leaves: is needed");
-  require(n_threads >= 1, "n_threads: must be at least 1");
-  ForestJob job;
-  const std::int64_t n = take_codes(codes, job, n_features, forest.n_bins);
-  require(n < (std::int64_t{1} << 60) / (n_trees + 1), "codes: too many rows");
-  job.leaves = data_of(leaves, "leaves", n * n_trees);
-  nb::gil_scoped_release release;
-  check_forest(forest);
-  run_forest(job, forest, 0, n_trees, n_threads);
-}
-
-void check(In<std::uint8_t> nodes, In<std::int64_t> tree_ptr, In<std::uint32_t> bitsets,
-           In<std::int64_t> bitset_ptr, In<std::int64_t> value_ptr, std::int64_t n_leaves,
-           In<std::int32_t> n_bins, std::int64_t n_features) {
-  const std::int64_t n_trees = trees_of(tree_ptr, bitset_ptr);
-  ForestArrays forest =
-      arrays_of({nodes, tree_ptr, bitsets, bitset_ptr, n_bins, n_features}, n_trees);
-  require(value_ptr.has_value(), "value_ptr: is needed");
-  forest.value_ptr = data_of(value_ptr, "value_ptr", n_trees + 1);
-  forest.n_leaves = n_leaves;
-  check_forest(forest);
+    require(job.rows[i] >= 0 && job.rows[i] < job.n_rows,
+            "rows: a number is not one of a row of codes");
+  run_forest(job, n_threads);
 }
 
 template <class T>
@@ -292,22 +272,18 @@ void bind_forest(nb::module_& m) {
         nb::arg("bitsets").noconvert(), nb::arg("codes").noconvert(), nb::arg("n_features"),
         nb::arg("n_bins").noconvert(), nb::arg("rows").none().noconvert(),
         nb::arg("leaf_of_row").noconvert(), nb::arg("n_threads"));
-  m.def("predict", &predict, nb::kw_only(), nb::arg("nodes").noconvert(),
-        nb::arg("tree_ptr").noconvert(), nb::arg("bitsets").noconvert(),
-        nb::arg("bitset_ptr").noconvert(), nb::arg("values").noconvert(),
-        nb::arg("value_ptr").noconvert(), nb::arg("n_bins").noconvert(),
-        nb::arg("codes").noconvert(), nb::arg("n_features"), nb::arg("n_classes"),
+  nb::class_<Trees>(m, "Trees")
+      .def(nb::init<In<std::uint8_t>, In<std::int64_t>, In<std::uint32_t>, In<std::int64_t>,
+                    In<float>, In<std::int64_t>, std::int64_t, In<std::int32_t>, std::int64_t>(),
+           nb::kw_only(), nb::arg("nodes").noconvert(), nb::arg("tree_ptr").noconvert(),
+           nb::arg("bitsets").noconvert(), nb::arg("bitset_ptr").noconvert(),
+           nb::arg("values").noconvert(), nb::arg("value_ptr").noconvert(),
+           nb::arg("n_classes"), nb::arg("n_bins").noconvert(), nb::arg("n_features"));
+  m.def("predict", &predict, nb::kw_only(), nb::arg("trees"), nb::arg("codes").noconvert(),
         nb::arg("first_tree"), nb::arg("last_tree"), nb::arg("logits").noconvert(),
         nb::arg("n_threads"));
-  m.def("apply", &apply, nb::kw_only(), nb::arg("nodes").noconvert(),
-        nb::arg("tree_ptr").noconvert(), nb::arg("bitsets").noconvert(),
-        nb::arg("bitset_ptr").noconvert(), nb::arg("n_bins").noconvert(),
-        nb::arg("codes").noconvert(), nb::arg("n_features"), nb::arg("leaves").noconvert(),
-        nb::arg("n_threads"));
-  m.def("check_forest", &check, nb::kw_only(), nb::arg("nodes").noconvert(),
-        nb::arg("tree_ptr").noconvert(), nb::arg("bitsets").noconvert(),
-        nb::arg("bitset_ptr").noconvert(), nb::arg("value_ptr").noconvert(), nb::arg("n_leaves"),
-        nb::arg("n_bins").noconvert(), nb::arg("n_features"));
+  m.def("apply", &apply, nb::kw_only(), nb::arg("trees"), nb::arg("codes").noconvert(),
+        nb::arg("leaves").noconvert(), nb::arg("n_threads"));
 }
 
 }  // namespace sksoftmax

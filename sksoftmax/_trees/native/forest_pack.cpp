@@ -57,28 +57,48 @@ struct TreeCheck {
   }
 };
 
-Split pack_split(const ForestArrays& forest, const Node& node, std::int32_t number,
-                 const std::uint32_t* bitsets, const std::vector<std::int32_t>& column_of_group) {
+// A tree from left to right: how many leaves lie under each node, and how many on its left.
+struct Places {
+  std::vector<std::int32_t> leaves, before, mask;
+
+  void count(const Node* nodes, std::int32_t n_nodes) {
+    leaves.assign(n_nodes, 1);
+    before.assign(n_nodes, 0);
+    mask.assign(n_nodes, n_nodes / 2);  // of leaves: the one that nobody reads
+    for (std::int32_t i = n_nodes - 1; i >= 0; --i)
+      if (nodes[i].left != 0) leaves[i] = leaves[nodes[i].left] + leaves[nodes[i].left + 1];
+    for (std::int32_t i = 0, split = 0; i < n_nodes; ++i) {
+      if (nodes[i].left == 0) continue;
+      mask[i] = split++;
+      before[nodes[i].left] = before[i];
+      before[nodes[i].left + 1] = before[i] + leaves[nodes[i].left];
+    }
+  }
+};
+
+Split pack_split(const ForestArrays& forest, const Node& node, const Places& places,
+                 const std::vector<std::int32_t>& column_of_group) {
+  constexpr std::uint32_t kFourTimes = 0x01010101u;
   Split split{};
-  if (node.is_categorical != 0) {
-    split.bitset = bitsets + std::int64_t{node.index} * kBitsetWords;
-  } else {
+  split.bitset = node.is_categorical != 0 ? node.index : -1;
+  if (node.is_categorical == 0) {
     const int first_right = node.bin + 1;
     const int end_right = node.missing_left ? forest.n_bins[node.feature] : 256;
-    split.lowest = first_right * 0x01010101u;
-    split.span = (end_right - first_right) * 0x01010101u;
+    split.lowest = first_right * kFourTimes;
+    split.span = (end_right - first_right) * kFourTimes;
   }
+  split.passed = (places.leaves[node.left] & 255) * kFourTimes;
   split.column = column_of_group[node.feature / kColumnGroup] + node.feature % kColumnGroup;
-  split.node = number;
-  split.left = node.left;
+  split.column *= kGroupRows;
+  split.left = places.mask[node.left];
+  split.right = places.mask[node.left + 1];
   return split;
 }
 
-// The groups of columns in which these trees split, and where each begins among those chosen.
-std::vector<std::int32_t> choose_columns(const ForestArrays& forest, std::int64_t first,
-                                         std::int64_t last, PackedForest& packed) {
+// The groups of columns in which the trees split, and where each begins among those chosen.
+std::vector<std::int32_t> choose_columns(const ForestArrays& forest, PackedForest& packed) {
   std::vector<std::int32_t> column_of_group(forest.n_features / kColumnGroup + 1, -1);
-  for (std::int64_t i = forest.tree_ptr[first]; i < forest.tree_ptr[last]; ++i)
+  for (std::int64_t i = 0; i < forest.n_nodes; ++i)
     if (forest.nodes[i].left != 0) column_of_group[forest.nodes[i].feature / kColumnGroup] = 0;
   for (std::size_t g = 0; g < column_of_group.size(); ++g)
     if (column_of_group[g] == 0) {
@@ -88,11 +108,26 @@ std::vector<std::int32_t> choose_columns(const ForestArrays& forest, std::int64_
   return column_of_group;
 }
 
+// Appends the splits and leaf numbers of a tree.
+void pack_tree(const ForestArrays& forest, const std::vector<std::int32_t>& columns,
+               Places& places, Tree& tree, PackedForest& packed) {
+  const std::int32_t n_nodes = tree.n_splits + tree.n_leaves;
+  tree.splits = packed.splits.data() + packed.splits.size();
+  tree.numbers = packed.numbers.data() + packed.numbers.size();
+  places.count(tree.nodes, n_nodes);
+  packed.numbers.resize(packed.numbers.size() + tree.n_leaves);
+  std::int32_t* numbers = packed.numbers.data() + packed.numbers.size() - tree.n_leaves;
+  for (std::int32_t i = 0; i < n_nodes; ++i) {
+    const Node& node = tree.nodes[i];
+    if (node.left != 0) packed.splits.push_back(pack_split(forest, node, places, columns));
+    else numbers[places.before[i]] = node.index;
+    tree.has_categories |= node.left != 0 && node.is_categorical != 0;
+  }
+}
+
 // Transposing a column group costs a row about 8 ns in the time of a walk's 5 steps: few trees on
 // many features are better walked.
 constexpr std::int64_t kMostGroupsPerTree = 4;
-
-}  // namespace
 
 void check_forest(const ForestArrays& forest) {
   for (std::int32_t f = 0; f < forest.n_features; ++f)
@@ -117,35 +152,39 @@ void check_forest(const ForestArrays& forest) {
   }
 }
 
-PackedForest pack(const ForestArrays& forest, std::int64_t first, std::int64_t last) {
+}  // namespace
+
+PackedForest pack(const ForestArrays& forest) {
+  check_forest(forest);
   PackedForest packed;
-  const std::vector<std::int32_t> columns = choose_columns(forest, first, last, packed);
+  packed.n_bins.assign(forest.n_bins, forest.n_bins + forest.n_features);
+  packed.bitsets.assign(forest.bitsets, forest.bitsets + forest.n_bitsets * kBitsetWords);
+  const std::vector<std::int32_t> columns = choose_columns(forest, packed);
   const std::int64_t n_groups = static_cast<std::int64_t>(packed.column_groups.size());
-  const bool wide = n_groups > kMostGroupsPerTree * (last - first);
+  const bool wide = n_groups > kMostGroupsPerTree * forest.n_trees;
   if (wide) packed.column_groups.clear();
   // Reserved in full: the trees point into them.
-  const std::int64_t n_nodes = forest.tree_ptr[last] - forest.tree_ptr[first];
-  packed.splits.reserve(n_nodes);
-  packed.leaves.reserve(n_nodes);
-  for (std::int64_t t = first; t < last; ++t) {
-    const Node* nodes = forest.nodes + forest.tree_ptr[t];
+  packed.splits.reserve(forest.n_nodes / 2);
+  packed.numbers.reserve(forest.n_nodes / 2 + forest.n_trees);
+  Places places;
+  for (std::int64_t t = 0; t < forest.n_trees; ++t) {
     const std::int64_t size = forest.tree_ptr[t + 1] - forest.tree_ptr[t];
     Tree tree{};
-    tree.splits = packed.splits.data() + packed.splits.size();
-    tree.leaves = packed.leaves.data() + packed.leaves.size();
     tree.n_splits = static_cast<std::int32_t>(size / 2);
     tree.n_leaves = static_cast<std::int32_t>((size + 1) / 2);
-    tree.nodes = nodes;
-    tree.bitsets = forest.bitsets + forest.bitset_ptr[t] * kBitsetWords;
+    tree.nodes = forest.nodes + forest.tree_ptr[t];
+    tree.bitsets = packed.bitsets.data() + forest.bitset_ptr[t] * kBitsetWords;
     if (forest.values != nullptr)
       tree.values = forest.values + forest.value_ptr[t] * forest.n_classes;
-    tree.row_by_row = wide || size > kMostGroupNodes;
-    for (std::int32_t i = 0; i < size; ++i)
-      if (nodes[i].left != 0)
-        packed.splits.push_back(pack_split(forest, nodes[i], i, tree.bitsets, columns));
-      else
-        packed.leaves.push_back({i, nodes[i].index});
+    tree.row_by_row = wide || tree.n_leaves > kMostGroupLeaves;
+    if (tree.row_by_row) packed.nodes.insert(packed.nodes.end(), tree.nodes, tree.nodes + size);
+    else pack_tree(forest, columns, places, tree, packed);
     packed.trees.push_back(tree);
+  }
+  const Node* nodes = packed.nodes.data();
+  for (Tree& tree : packed.trees) {
+    tree.nodes = nodes;  // the array has stopped moving
+    if (tree.row_by_row) nodes += tree.n_splits + tree.n_leaves;
   }
   return packed;
 }

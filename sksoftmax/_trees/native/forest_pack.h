@@ -20,18 +20,18 @@ struct ForestArrays {
   std::int32_t n_features = 0;
 };
 
-// Owns what Tree points to, apart from the arrays themselves.
+// Trees that can be followed without a check. Owns all that Tree points to, apart from the values.
 struct PackedForest {
   std::vector<Tree> trees;
   std::vector<Split> splits;
-  std::vector<Leaf> leaves;
+  std::vector<Node> nodes;              // of the trees that are walked row by row
+  std::vector<std::uint32_t> bitsets;
+  std::vector<std::int32_t> n_bins;
+  std::vector<std::int32_t> numbers;
   std::vector<std::int32_t> column_groups;
 };
 
-// std::invalid_argument where following the arrays would lead outside them.
-void check_forest(const ForestArrays& forest);
-
-// The trees first .. last - 1 of a checked forest.
-PackedForest pack(const ForestArrays& forest, std::int64_t first, std::int64_t last);
+// Packs all trees; std::invalid_argument where following the arrays would lead outside them.
+PackedForest pack(const ForestArrays& forest);
 
 }  // namespace sksoftmax
