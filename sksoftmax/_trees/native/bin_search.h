@@ -28,41 +28,26 @@ SKSOFTMAX_INLINE int count_below(const T* cuts, T x) {
   }
 }
 
-// Two steps of 16: the last cut of each sixteenth of the table, then the cuts of one sixteenth.
+// Two steps of 16: the last cut of every 16, then the cuts of one sixteenth.
 template <class T>
-struct Search {
-  T last[kTileFeatures<T>][16];
-  const T* table;
-
-  SKSOFTMAX_INLINE void begin(const T* tile, int n_features) {
-    table = tile;
-    for (int j = 0; j < n_features; ++j)
-      for (int i = 0; i < 16; ++i) last[j][i] = tile[j * kTableCuts + 16 * i + 15];
+SKSOFTMAX_INLINE void find(const T* table, const T* x, int n, std::int32_t* positions) {
+  for (int j = 0; j < n; ++j) {
+    const T* cuts = table + j * kTableSize;
+    const int first = kTableStep * count_below<T>(cuts + kTableCuts, x[j]);
+    positions[j] = first + count_below<T>(cuts + first, x[j]);
   }
-  SKSOFTMAX_INLINE void find(const T* x, int n, std::int32_t* positions) const {
-    for (int j = 0; j < n; ++j) {
-      const int first = 16 * count_below<T>(last[j], x[j]);
-      positions[j] = first + count_below<T>(table + j * kTableCuts + first, x[j]);
-    }
-  }
-};
+}
 
 #else
 
 // Halving without a branch, the features of a tile side by side.
 template <class T>
-struct Search {
-  const T* table;
-
-  SKSOFTMAX_INLINE void begin(const T* tile, int) { table = tile; }
-  SKSOFTMAX_INLINE void find(const T* x, int n, std::int32_t* positions) const {
-    for (int j = 0; j < n; ++j) positions[j] = j * kTableCuts;
-    for (int step = kTableCuts / 2; step > 0; step /= 2)
-      for (int j = 0; j < n; ++j)
-        positions[j] += table[positions[j] + step - 1] < x[j] ? step : 0;
-    for (int j = 0; j < n; ++j) positions[j] -= j * kTableCuts;
-  }
-};
+SKSOFTMAX_INLINE void find(const T* table, const T* x, int n, std::int32_t* positions) {
+  for (int j = 0; j < n; ++j) positions[j] = j * kTableSize;
+  for (int step = kTableCuts / 2; step > 0; step /= 2)
+    for (int j = 0; j < n; ++j) positions[j] += table[positions[j] + step - 1] < x[j] ? step : 0;
+  for (int j = 0; j < n; ++j) positions[j] -= j * kTableSize;
+}
 
 #endif
 
@@ -85,9 +70,7 @@ struct BinTile {
   const BinJob<T>& job;
   std::int32_t first;
   int n;
-  Search<T> search;
 
-  // The values of a row in this tile, whole: those beyond the last feature are 0.
   SKSOFTMAX_INLINE void load_row(std::int64_t row, T* x) const {
     const T* from = job.X + row * job.row_stride + first * job.column_stride;
     for (int j = 0; j < n; ++j) x[j] = from[j * job.column_stride];
@@ -95,12 +78,13 @@ struct BinTile {
 
   template <int width>
   SKSOFTMAX_INLINE void rows(std::int64_t begin, std::int64_t end, const int* missing) const {
+    const T* table = job.table + std::int64_t{first} * kTableSize;
     for (std::int64_t row = begin; row < end; ++row) {
       T x[kTileFeatures<T>];
       std::int32_t positions[kTileFeatures<T>];
       const int count = width > 0 ? width : n;
       load_row(row, x);
-      search.find(x, count, positions);
+      find<T>(table, x, count, positions);
       std::uint8_t* codes = job.codes + row * job.n_features + first;
       for (int j = 0; j < count; ++j)
         codes[j] = static_cast<std::uint8_t>(x[j] == x[j] ? positions[j] : missing[j]);
@@ -116,9 +100,8 @@ struct BinTile {
           cuts, n_cuts, job.X[row * job.row_stride + feature * job.column_stride]);
   }
 
-  void run(std::int64_t begin, std::int64_t end) {
+  void run(std::int64_t begin, std::int64_t end) const {
     int missing[kTileFeatures<T>];
-    search.begin(job.table + std::int64_t{first} * kTableCuts, n);
     for (int j = 0; j < n; ++j)
       missing[j] = bins_of(job.cut_ptr[first + j + 1] - job.cut_ptr[first + j], false);
     if (n == kTileFeatures<T>) rows<kTileFeatures<T>>(begin, end, missing);
@@ -128,7 +111,7 @@ struct BinTile {
   }
 };
 
-constexpr std::int64_t kBinBlockRows = 512;  // their part of X stays in L2 over all tiles
+constexpr std::int64_t kBinBlockRows = 32;  // their part of X stays in L1 or L2 over all tiles
 
 // codes of the rows begin .. end - 1.
 template <class T>
@@ -136,7 +119,7 @@ void bin_rows(const BinJob<T>& job, std::int64_t begin, std::int64_t end) {
   for (std::int64_t row = begin; row < end; row += kBinBlockRows)
     for (std::int32_t f = 0; f < job.n_features; f += kTileFeatures<T>) {
       const std::int32_t rest = job.n_features - f;
-      BinTile<T> tile{job, f, rest < kTileFeatures<T> ? rest : kTileFeatures<T>, {}};
+      const BinTile<T> tile{job, f, rest < kTileFeatures<T> ? rest : kTileFeatures<T>};
       tile.run(row, row + kBinBlockRows < end ? row + kBinBlockRows : end);
     }
 }

@@ -11,8 +11,10 @@
 
 namespace sksoftmax {
 
-// Cuts laid out for the search: kTableCuts per feature, padded with +inf (no value lies above).
-constexpr int kTableCuts = 256;
+// Cuts laid out for the search: 256 per feature, padded with +inf (no value lies above), and once
+// more the last one of every 16.
+constexpr int kTableCuts = 256, kTableStep = 16;
+constexpr int kTableSize = kTableCuts + kTableCuts / kTableStep;
 
 template <class T>
 struct BinJob {

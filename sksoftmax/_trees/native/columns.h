@@ -1,4 +1,5 @@
-// Transposes codes, 64 features of 16 rows at a time, so that a split reads its feature of many rows at once.
+// Transposes codes, 64 features of 16 rows at a time: a split then reads its feature of many rows
+// at once.
 #pragma once
 
 #include "../../_kernel/native/simd.h"

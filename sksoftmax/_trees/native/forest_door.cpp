@@ -53,11 +53,15 @@ void check_cuts(const double* cuts, const std::int64_t* cut_ptr, const std::uint
 
 template <class T>
 std::vector<T> search_table(const BinJob<T>& job) {
-  std::vector<T> table(std::int64_t{job.n_features} * kTableCuts,
+  std::vector<T> table(std::int64_t{job.n_features} * kTableSize,
                        std::numeric_limits<T>::infinity());
-  for (std::int32_t f = 0; f < job.n_features; ++f)
+  for (std::int32_t f = 0; f < job.n_features; ++f) {
+    T* cuts = table.data() + std::int64_t{f} * kTableSize;
     for (std::int64_t i = job.cut_ptr[f]; !job.is_categorical[f] && i < job.cut_ptr[f + 1]; ++i)
-      table[std::int64_t{f} * kTableCuts + i - job.cut_ptr[f]] = round_down<T>(job.cuts[i]);
+      cuts[i - job.cut_ptr[f]] = round_down<T>(job.cuts[i]);
+    for (int i = 0; i < kTableCuts / kTableStep; ++i)
+      cuts[kTableCuts + i] = cuts[i * kTableStep + kTableStep - 1];
+  }
   return table;
 }
 
@@ -102,9 +106,10 @@ int cut_column(In<T> values, In<std::int64_t> weight, int max_bins, Out<double> 
   const std::int64_t* weights = data_of(weight, "weight", n);
   double* out = data_of(cuts, "cuts", max_bins - 1);
   nb::gil_scoped_release release;
-  for (std::int64_t i = 1; i < n; ++i)
-    require(!(data[i] < data[i - 1]) && (data[i - 1] == data[i - 1] || data[i] != data[i]),
-            "values: must be sorted, NaN last");
+  require(n < std::int64_t{1} << 31, "values: too many");
+  bool sorted = true;
+  for (std::int64_t i = 1; i < n; ++i) sorted &= (data[i - 1] <= data[i]) | (data[i] != data[i]);
+  require(sorted, "values: must be sorted, NaN last");
   for (std::int64_t i = 0, sum = 0; weights != nullptr && i < n; ++i) {
     constexpr std::int64_t kMost = std::int64_t{1} << 53;
     require(weights[i] >= 0 && weights[i] < kMost - sum, "weight: must be in 0 .. 2^53 in all");

@@ -98,8 +98,8 @@ SKSOFTMAX_INLINE Reach goes_right(const Tree& tree, const Split& split, Reach he
   return here & below(load_codes(column) - splat_word(split.lowest), splat_word(split.span));
 }
 
-// The leaves of kReachRows rows, counted from the left, from their transposed codes. reach: room for
-// a mask per split and one more.
+// The leaves of kReachRows rows, counted from the left, from their transposed codes. reach: room
+// for a mask per split and one more.
 template <bool has_categories>
 __attribute__((noinline)) void leaf_places(const Tree& tree, const std::uint8_t* columns,
                                            Reach* reach, Bytes* places_out) {
