@@ -4,7 +4,7 @@
 # Variables: PYTHON=python3.12   the interpreter of new environments
 #            WERROR=ON           compiler warnings are errors (.ci/run sets it)
 #            ARGS="-k softmax"   passed on to pytest
-#            ONLY=name QUICK=1   one part of the benchmarks, in a minute
+#            ONLY=name QUICK=1   one part of the benchmarks, in a minute; LONG=1: boosting, in hours
 
 PYTHON ?= python3
 WERROR ?= OFF
@@ -52,7 +52,7 @@ docs: $(VENV)/installed $(VENV)/docs.installed  ## build the documentation, warn
 	@echo "open docs/_build/html/index.html"
 
 bench: $(BENCH)/installed $(BENCH)/bench.installed  ## compare with the peers: ONLY=name QUICK=1 for one part
-	$(BENCH)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick)
+	$(BENCH)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(LONG),--long)
 
 # --- the native code under AddressSanitizer and UndefinedBehaviorSanitizer ---------------------------------------------
 # Python itself is not instrumented, so the runtimes are preloaded; libstdc++ with them, because ASan looks for

@@ -8,12 +8,19 @@ in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One
 ``loss_gradient``  cross-entropy and its gradient beside scikit-learn's ``HalfMultinomialLoss``
 ``fit``            ``MultinomialLogit`` beside each solver of ``LogisticRegression``
 ``side_by_side``   two fits in two processes at once, beside the same two one after the other
+``boosting_*``     ``SoftmaxBoostingClassifier`` beside LightGBM, XGBoost, CatBoost and
+                   scikit-learn: time to a log-loss, defaults, prediction, cost, where it goes
 =================  ==============================================================================
 
 A part is a module with ``TITLE``, ``WHAT``, ``THREADS`` and ``run(setting) -> Table``. Every part
 runs in a process of its own for each thread setting, asserts that the answers agree before it
-compares times, takes turns (A B A B) and reports medians; `harness` holds these rules and
+compares times, takes turns (A B A B) and reports medians; `harness` holds these rules,
+`boosting_worker` those of the libraries that get a process of their own each, and
 `report` writes the tables to the terminal and into ``docs/performance.md``.
 """
 
-PARTS = ("softmax", "loss_gradient", "fit", "side_by_side")
+PARTS = (
+    *("softmax", "loss_gradient", "fit", "side_by_side"),
+    *("boosting_time", "boosting_defaults", "boosting_predict", "boosting_growth"),
+    "boosting_profile",
+)

@@ -34,6 +34,9 @@ def parse():
     parser.add_argument(
         "--quick", action="store_true", help="small problems; docs/performance.md is left alone"
     )
+    parser.add_argument(
+        "--long", action="store_true", help="boosting with more classes and patience: hours"
+    )
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -42,6 +45,8 @@ def run_part(name, arguments):
     """Measure one part at each of its thread settings, print it, write it down; True if well."""
     part = importlib.import_module(f"benchmarks.{name}")
     size = "quick" if arguments.quick else "full"
+    if arguments.long and name.startswith("boosting"):
+        size = "long"
     print(f"\n# {part.TITLE}\n", flush=True)
     tables, found, start = {}, {}, time.perf_counter()
     for n_threads in part.THREADS:
@@ -54,7 +59,7 @@ def run_part(name, arguments):
     n_met = sum(table.n_met for table in tables.values())
     n_promised = sum(table.n_promised for table in tables.values())
     print(f"{n_met} of {n_promised} targets met, {time.perf_counter() - start:.0f} s", flush=True)
-    if size == "full":
+    if size != "quick":
         report.write(name, report.section(name, part.TITLE, part.WHAT, tables), PARTS)
         print(f"written to {report.PAGE}")
     return True

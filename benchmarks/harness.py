@@ -13,7 +13,7 @@ class Setting:
     """What one process of a part is asked to measure."""
 
     n_threads: int = 1
-    size: str = "full"  # "full", "quick" (a minute), or "tiny" (for the tests: no times of worth)
+    size: str = "full"  # or "quick" (a minute), "long" (hours), "tiny" (tests: no times of worth)
     found: dict = field(default_factory=dict)  # what this part learnt at the last thread setting
 
 

@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-PEERS = ("sksoftmax", "numpy", "scipy", "scikit-learn", "onnxruntime")
+PEERS = (
+    *("sksoftmax", "numpy", "scipy", "scikit-learn", "onnxruntime"),
+    *("lightgbm", "xgboost-cpu", "catboost"),
+)
 HEADING = """# Performance
 
 Every table below was written by `make bench`; each names the command that repeats it, the machine

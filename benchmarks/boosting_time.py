@@ -1,0 +1,134 @@
+"""Time until the log-loss is as low as LightGBM's best."""
+
+import math
+
+import numpy as np
+
+from benchmarks import boosting_data
+from benchmarks.boosting_data import named
+from benchmarks.boosting_worker import Worker, in_turns
+from benchmarks.report import Ratio, Table
+
+TITLE = "Boosting: time to LightGBM's best log-loss"
+THREADS = (1, 2)
+MOST = 300  # iterations of LightGBM
+PATIENCE = 50
+L2 = (0, 1)  # of LightGBM; the better one counts
+OURS = {}  # parameters that are not the defaults
+ENDLESS = 3000  # iterations of ours: the goal or the patience ends them
+CAP = {"tiny": 10, "quick": 10, "full": 120, "long": 1200}  # seconds of a search
+SEEDS = {"tiny": 1, "quick": 1, "full": 3, "long": 3}
+ONE_SEED_FROM = 100  # classes
+SMALL = ["digits", "soybean", "satimage", "pendigits", "letter"]
+LARGE = [named(3), named(7), named(20), named(100)]
+WIDE = ["omniglot", named(1000, 50_000, 20)]
+SETS = {
+    "tiny": ["digits"],
+    "quick": ["digits", "satimage", named(7, 10_000), named(20, 10_000)],
+    "full": [*SMALL, *LARGE],
+    "long": [*SMALL, *LARGE, *WIDE],
+}
+WHAT = f"""V is LightGBM's validation log-loss at its best iteration of up to {MOST} (learning rate
+0.1, 31 leaves, the better of lambda_l2 = {L2[0]} and {L2[1]}, patience {PATIENCE}); its time is
+that of a fit of so many iterations. Ours is the time of a fit of as many iterations as the
+validation loss needs to reach V. Both fits are without validation data; the search for the numbers
+of iterations is not timed. Each set is cut 60:20:20 by the seed into rows to learn from, to stop
+by and to test on; times are medians and losses means over the seeds ({SEEDS["full"]}, from
+{ONE_SEED_FROM} classes on 1). A search of LightGBM is ended after {CAP["full"]} seconds
+({CAP["long"]} with `LONG=1`), V is then the best so far. Each tool has a process of its own; they
+take turns."""
+
+
+def run(setting):
+    """For each set: find V and both numbers of iterations, take turns, compare."""
+    table = Table(
+        [
+            *("data", "classes", "reached", "V", "LightGBM it.", "ours it."),
+            *("LightGBM test", "ours test", "LightGBM s", "ours s", "LightGBM / ours"),
+        ]
+    )
+    absent = boosting_data.missing(SETS[setting.size])
+    if absent:
+        table.notes.append(f"Not measured, the file is not here: {', '.join(absent)}.")
+    for data in SETS[setting.size]:
+        if data not in absent:
+            add_row(table, data, setting)
+    return table
+
+
+def promise(n_classes):
+    """1.5 up to 7 classes, 4 for 10, 8 for 20, 20 from 100 on; log-linear between."""
+    known = {7: 1.5, 10: 4, 20: 8, 100: 20}
+    return math.exp(np.interp(np.log(n_classes), np.log(list(known)), np.log(list(known.values()))))
+
+
+def add_row(table, data, setting):
+    """One set: all seeds, one row."""
+    n_classes = boosting_data.n_classes(data)
+    seeds = range(1 if n_classes >= ONE_SEED_FROM else SEEDS[setting.size])
+    measured = []
+    for seed in seeds:
+        key = f"{data} {seed}"
+        pair = [
+            Worker(tool, data, seed, setting.n_threads, cap=1.5 * CAP[setting.size] + 60)
+            for tool in ("LightGBM", "ours")
+        ]
+        with pair[0] as theirs, pair[1] as ours:
+            goal = setting.found.get(key) or find_goal(theirs, ours, CAP[setting.size])
+            table.found[key] = goal
+            measured.append(goal | measure(theirs, ours, goal))
+            if not goal["in_time"]:
+                table.notes.append(f"{data}: LightGBM was ended after {CAP[setting.size]} s.")
+    reached = [m for m in measured if m["ours_n_iter"]]
+    ratio = np.median([m["ratio"] for m in measured])
+    mean = {key: np.mean([m[key] for m in measured]) for key in ("V", "n_iter", "test", "wall")}
+    ours = {
+        key: np.mean([m[key] for m in reached]) if reached else math.nan
+        for key in ("ours_n_iter", "ours_test", "ours_wall")
+    }
+    table.add(
+        *(data, n_classes, f"{len(reached)} of {len(measured)}", f"{mean['V']:.4f}"),
+        *(f"{mean['n_iter']:.0f}", f"{ours['ours_n_iter']:.0f}"),
+        *(f"{mean['test']:.4f}", f"{ours['ours_test']:.4f}"),
+        *(f"{mean['wall']:.3f}", f"{ours['ours_wall']:.3f}"),
+        Ratio(float(ratio), at_least=round(promise(n_classes), 1)),
+    )
+    for m in measured:
+        if not m["ours_n_iter"]:
+            table.notes.append(f"{data}: V = {m['V']:.4f}, ours reached {m['ours_best']:.4f}.")
+
+
+def find_goal(theirs, ours, seconds):
+    """V, LightGBM's number of iterations and L2, our number of iterations (0: not reached)."""
+    goal = {"V": math.inf}
+    for l2 in L2:
+        arguments = {"n_iter": MOST, "patience": PATIENCE, "seconds": seconds}
+        found = theirs.ask("curve", **arguments, parameters={"reg_lambda": l2})
+        V, n_iter = min(found["curve"]), int(np.argmin(found["curve"])) + 1
+        if goal["V"] > V:
+            goal = {"V": V, "n_iter": n_iter, "l2": l2, "in_time": found["in_time"]}
+    arguments = {"n_iter": ENDLESS, "patience": PATIENCE, "seconds": seconds}
+    found = ours.ask("curve", **arguments, parameters=OURS)
+    below = np.flatnonzero(np.array(found["curve"]) <= goal["V"])
+    return goal | {
+        "ours_n_iter": int(below[0]) + 1 if len(below) else 0,
+        "ours_best": min(found["curve"]),
+    }
+
+
+def measure(theirs, ours, goal):
+    """Take turns; ratio 0 where V was not reached."""
+    asked = {"n_iter": goal["n_iter"], "parameters": {"reg_lambda": goal["l2"]}}
+    calls = {"LightGBM": (theirs, asked)}
+    if goal["ours_n_iter"]:
+        calls["ours"] = (ours, {"n_iter": goal["ours_n_iter"], "parameters": OURS})
+    timed = in_turns("fit", calls)
+    answers = {tool: answer for tool, (answer, _) in timed.items()}
+    assert answers["LightGBM"]["validation"] <= 1.02 * goal["V"], "LightGBM did not repeat its fit"
+    found = {"wall": timed["LightGBM"][1], "test": answers["LightGBM"]["test"], "ratio": 0.0}
+    if goal["ours_n_iter"]:
+        again = answers["ours"]["validation"] <= goal["V"] * (1 + 1e-6)
+        assert again, "ours did not repeat its fit"
+        found["ours_wall"], found["ours_test"] = timed["ours"][1], answers["ours"]["test"]
+        found["ratio"] = found["wall"] / found["ours_wall"]
+    return found
