@@ -96,4 +96,4 @@ def fit(tool, data, seed, setting):
 def diverged(found):
     """Whether the validation loss rose above that of the class frequencies."""
     curve = np.array(found["curve"])
-    return not np.all(np.isfinite(curve)) or np.max(curve[np.argmin(curve) :]) > found["prior"]
+    return not np.isfinite(curve).all() or bool(curve[curve.argmin() :].max() > found["prior"])
