@@ -60,7 +60,9 @@ def run_part(name, arguments):
     n_promised = sum(table.n_promised for table in tables.values())
     print(f"{n_met} of {n_promised} targets met, {time.perf_counter() - start:.0f} s", flush=True)
     if size != "quick":
-        report.write(name, report.section(name, part.TITLE, part.WHAT, tables), PARTS)
+        options = " LONG=1" if size == "long" else ""
+        section = report.section(name, part.TITLE, part.WHAT, tables, options)
+        report.write(name, section, PARTS)
         print(f"written to {report.PAGE}")
     return True
 

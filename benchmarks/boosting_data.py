@@ -84,6 +84,12 @@ def n_classes(name):
     return int(match[1]) if match else len(np.unique(rows(name)[1]))
 
 
+def seeds(name, size):
+    """Which splits are measured: three where a fit is short, or time does not matter."""
+    few = n_classes(name) >= 100 if size == "long" else _SYNTHETIC.fullmatch(name)
+    return range(1 if few or size in ("quick", "tiny") else 3)
+
+
 def missing(names):
     """Those of `names` whose file is not here."""
     return [name for name in names if name in FILES and not _path(name).exists()]

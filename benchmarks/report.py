@@ -116,7 +116,7 @@ def _processor():
     return f"{names[0]} (model {models[0]})" if names and models else platform.machine()
 
 
-def section(name, title, what, tables):
+def section(name, title, what, tables, options=""):
     """The section of one part: `tables` maps a number of threads to its `Table`."""
     about = next(iter(tables.values())).environment
     lines = [f"## {title}", "", what, ""]
@@ -124,7 +124,7 @@ def section(name, title, what, tables):
         lines += [f"**{_threads(n_threads)}**", "", table.markdown(), ""]
         lines += [f"- {note}" for note in table.notes] + [""] * bool(table.notes)
     lines += [
-        f"Measured {date.today().isoformat()} with `make bench ONLY={name}`.",
+        f"Measured {date.today().isoformat()} with `make bench ONLY={name}{options}`.",
         f"Machine: {about['machine']}.",
         f"Versions: {about['versions']}.",
         f"Native code: {about['kernel']}.",
