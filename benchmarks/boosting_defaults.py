@@ -18,7 +18,7 @@ PATIENCE = 20
 CAP = {"tiny": 20, "quick": 10, "full": 60, "long": 1200}  # seconds of a fit
 REAL = ["digits", "soybean", "satimage", "pendigits", "letter"]
 SETS = {
-    "tiny": ["digits"],
+    "tiny": [named(5, 500, 10)],
     "quick": ["digits", "satimage", named(7, 10_000)],
     "full": [*REAL, named(3), named(7), named(20), named(100)],
     "long": [*REAL, "omniglot", named(3), named(7), named(20), named(100)],

@@ -49,8 +49,10 @@ def add_rows(table, data, setting):
         asked = {"n_samples": N_SAMPLES[setting.size]}
         timed = in_turns("predict", {tool: (w, asked) for tool, w in workers.items()}, most=9)
     n_classes = int(data.split("-")[1])
-    for tool, (_, wall) in timed.items():
+    for tool, (_, timing) in timed.items():
         promise = LIGHTGBM_PROMISE.get(n_classes) if tool == "LightGBM" else None
         promise = 1 if tool in VECTOR_LEAVES else promise
-        ratio = "-" if tool == "ours" else Ratio(wall / timed["ours"][1], at_least=promise)
-        table.add(data, tool, f"{1e3 * wall:.1f}", f"{fitted[tool]['accuracy']:.3f}", ratio)
+        ratio = (
+            "-" if tool == "ours" else Ratio(timing.wall / timed["ours"][1].wall, at_least=promise)
+        )
+        table.add(data, tool, f"{1e3 * timing.wall:.1f}", f"{fitted[tool]['accuracy']:.3f}", ratio)

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.boosting_data import split
 from benchmarks.boosting_tools import TOOLS
-from benchmarks.harness import OutOfTime
+from benchmarks.harness import OutOfTime, Timing
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TINY = 1e-15  # probabilities below it count as this: LightGBM's own metric does so
@@ -69,20 +69,20 @@ class Worker:
 
 
 def in_turns(verb, calls, *, seconds=20, most=5):
-    """Ask A B A B ...; {tool: (its last answer, the median of its wall times)}.
+    """Ask A B A B ...; {tool: (its last answer, medians of its wall and CPU times)}.
 
     `calls` is {tool: (worker, arguments)}. Short calls are repeated, `most` times or until
     `seconds` have passed.
     """
-    answers, walls = {}, {tool: [] for tool in calls}
+    answers, spent = {}, {tool: [] for tool in calls}
     start = time.perf_counter()
     for _ in range(most):
         for tool, (worker, arguments) in calls.items():
             answers[tool] = worker.ask(verb, **arguments)
-            walls[tool].append(answers[tool]["wall"])
+            spent[tool].append((answers[tool]["wall"], answers[tool]["cpu"]))
         if time.perf_counter() - start > seconds:
             break
-    return {tool: (answers[tool], float(np.median(walls[tool]))) for tool in calls}
+    return {tool: (answers[tool], Timing(*np.median(spent[tool], axis=0))) for tool in calls}
 
 
 class Desk:
