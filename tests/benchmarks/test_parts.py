@@ -157,7 +157,7 @@ def test_turns_alternate_and_the_first_call_of_a_turn_is_not_counted():
     calls = []
     tools = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
 
-    timings = harness.take_turns(tools, rounds=2, repeats=1, pause=0)
+    timings = harness.take_turns(tools, rounds=2, repeats=1, warm=0, pause=0)
 
     assert calls == ["a", "a", "b", "b"] * 2
     assert list(timings) == ["a", "b"]
