@@ -4,18 +4,12 @@ Every estimator is a map from parameters to logits; one shared kernel owns every
 after the logits: probabilities, losses, gradients, curvature, entropy, masks, weights, soft targets
 and temperature.
 
-===========================  ======================================================================
-`MultinomialLogit`           multinomial logistic regression, same objective as scikit-learn's
-`SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
-`sksoftmax.functional`       softmax, log_softmax, logsumexp, entropy, cross_entropy, derivatives
-`sksoftmax.metrics`          scores that know offsets and masks
-`show_kernel`                which native code runs here, and on how many threads
-===========================  ======================================================================
-"""
+===========================  ==============================================================="""
 
 from sksoftmax import functional, metrics
 from sksoftmax._kernel import kernel_info
 from sksoftmax.boosting import SoftmaxBoostingClassifier
+from sksoftmax.calibration import TemperatureScaling
 from sksoftmax.linear import MultinomialLogit
 
 __version__ = "0.1.0"  # the one place: the build reads it from here
@@ -23,6 +17,7 @@ __version__ = "0.1.0"  # the one place: the build reads it from here
 __all__ = [
     "MultinomialLogit",
     "SoftmaxBoostingClassifier",
+    "TemperatureScaling",
     "__version__",
     "functional",
     "metrics",

@@ -192,6 +192,19 @@ def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.array([position[label] for label in labels.tolist()], dtype=np.int64)
 
 
+def encode_labels(
+    y: np.ndarray, classes: Any = None, *, columns: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted classes, those given or those of `y`, and the position of each label.
+
+    `columns` is the argument with one column per class: if it is an array, `classes` names its
+    columns and must be sorted.
+    """
+    labels, inverse = _unique_labels(y)
+    found = _find_classes(labels, None, classes, per_class=(columns,))
+    return found, _codes(labels, found)[inverse]
+
+
 def label_text(label: Any) -> str:
     """Return a label as a message shows it: 'a' or 3, not np.str_('a') or np.int64(3)."""
     return repr(label.item() if isinstance(label, np.generic) else label)

@@ -1,9 +1,10 @@
 """scikit-learn's own checks on every public estimator, with no expected failures."""
 
 import pytest
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftmax import MultinomialLogit, SoftmaxBoostingClassifier
+from sksoftmax import MultinomialLogit, SoftmaxBoostingClassifier, TemperatureScaling
 
 ESTIMATORS = [
     MultinomialLogit(),
@@ -15,6 +16,9 @@ ESTIMATORS = [
     SoftmaxBoostingClassifier(
         subsample=1.0, max_iter=5, multi_strategy="one_output_per_tree", n_jobs=1
     ),
+    TemperatureScaling(),
+    TemperatureScaling(GaussianNB()),
+    TemperatureScaling(objective="brier"),
 ]
 
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sksoftmax.__file__).parent
 PUBLIC_MODULES = [
     "sksoftmax.boosting",
+    "sksoftmax.calibration",
     "sksoftmax.functional",
     "sksoftmax.linear",
     "sksoftmax.metrics",
