@@ -105,7 +105,7 @@ def _check_proba(proba: np.ndarray) -> None:
     """Raise where a row is no row of probabilities."""
     layout = RowLayout.of(proba, -1, "X")
     layout.reject_rows(
-        ~(proba >= 0).all(axis=1),
+        np.asarray(~(proba >= 0).all(axis=1)),
         "X",
         "holds a negative number or NaN, no probability; for logits use input='logits'",
     )

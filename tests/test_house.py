@@ -27,7 +27,12 @@ PUBLIC_MODULES = [
     "sksoftmax.metrics",
 ]
 HEAVY = ["lightgbm", "pandas", "polars", "matplotlib", "tqdm", "statsmodels"]
-PAGES = ["start.rst", "guide/functional.rst", "guide/multinomial_logit.rst"]
+PAGES = [
+    "start.rst",
+    "guide/calibration.rst",
+    "guide/functional.rst",
+    "guide/multinomial_logit.rst",
+]
 BODIES = ("baseline", "avx2", "avx512")
 
 
