@@ -10,6 +10,7 @@ in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One
 ``side_by_side``   two fits in two processes at once, beside the same two one after the other
 ``boosting_*``     ``SoftmaxBoostingClassifier`` beside LightGBM, XGBoost, CatBoost and
                    scikit-learn: time to a log-loss, defaults, prediction, cost, where it goes
+``calibration``    ``TemperatureScaling`` beside scikit-learn, netcal and probmetrics
 =================  ==============================================================================
 
 A part is a module with ``TITLE``, ``WHAT``, ``THREADS`` and ``run(setting) -> Table``. Every part
@@ -22,5 +23,5 @@ compares times, takes turns (A B A B) and reports medians; `harness` holds these
 PARTS = (
     *("softmax", "loss_gradient", "fit", "side_by_side"),
     *("boosting_time", "boosting_defaults", "boosting_predict", "boosting_growth"),
-    "boosting_profile",
+    *("boosting_profile", "calibration"),
 )

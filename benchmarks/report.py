@@ -13,7 +13,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PEERS = (
     *("sksoftmax", "numpy", "scipy", "scikit-learn", "onnxruntime"),
-    *("lightgbm", "xgboost-cpu", "catboost"),
+    *("lightgbm", "xgboost-cpu", "catboost", "netcal", "probmetrics"),
 )
 HEADING = """# Performance
 
