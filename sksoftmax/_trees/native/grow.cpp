@@ -22,6 +22,7 @@ namespace sksoftmax {
 namespace {
 
 constexpr std::int64_t kRowsPerChunk = 8192, kRowsAhead = 64;
+constexpr std::int64_t kRowsWorthKeeping = 2;  // per slot of a feature
 
 // What a region must cost to be worth waking others, and about what it costs.
 constexpr double kWorthSharing = 30000, kVisit = 0.6, kSlot = 4, kRow = 3;  // nanoseconds
@@ -186,6 +187,12 @@ class Grower {
     return histogram;
   }
 
+  // The rows of a small node are summed again sooner than its slots come back from memory.
+  bool worth_keeping(const Leaf& leaf) {
+    return can_split(leaf) &&
+           leaf.n_rows() * bins.n_features > kRowsWorthKeeping * search.layout.n_slots;
+  }
+
   void release_histogram(Leaf& leaf) {
     if (leaf.histogram >= 0) free_histograms.push_back(leaf.histogram);
     leaf.histogram = -1;
@@ -232,30 +239,30 @@ class Grower {
   void settle(Leaf& leaf, const Searched& node, const Candidate& best) {
     const std::int32_t f = best.feature;
     const Range& range = node.ranges[f];
+    const Slots slot = search.slots(node, f);
     const int missing = bins.n_bins[f], w = records.weight_lane();
     Split& split = leaf.split = Split{};
     split.feature = f;
     split.is_categorical = best.order >= 0;
     if (split.is_categorical) {
       const CodeOrder order = search.order_of(
-          range, f, search.slots(node.histogram, f), best.order);
+          range, f, slot, best.order);
       for (int i = 0; i <= best.position; ++i) split.goes_left[order.codes[i]] = 1;
     } else {
       split.bin = best.position;
       std::fill_n(split.goes_left.begin(), split.bin + 1, 1);
       split.goes_left[missing] = best.missing_left;
     }
-    weigh(leaf, node);
+    weigh(leaf, node, slot);
     split.missing_left =
         range.has_missing ? split.goes_left[missing] : leaf.left[w] >= node.sums[w] - leaf.left[w];
     split.goes_left[missing] = split.missing_left;
-    if (split.is_categorical) send_unseen(leaf, node);
+    if (split.is_categorical) send_unseen(split, range, slot);
   }
 
   // The sums of the left child, and what the split gains.
-  void weigh(Leaf& leaf, const Searched& node) const {
+  void weigh(Leaf& leaf, const Searched& node, const Slots& slot) const {
     const std::int32_t f = leaf.split.feature;
-    const Slots slot = search.slots(node.histogram, f);
     leaf.left.assign(records.lanes, 0);
     search.each_run(node.ranges[f], f, [&](int first, int n) {
       for (int code = first; code < first + n; ++code)
@@ -268,10 +275,7 @@ class Grower {
                                     search.score(node.sums));
   }
 
-  void send_unseen(Leaf& leaf, const Searched& node) const {
-    Split& split = leaf.split;
-    const Slots slot = search.slots(node.histogram, split.feature);
-    const Range& range = node.ranges[split.feature];
+  static void send_unseen(Split& split, const Range& range, const Slots& slot) {
     for (int code = 0; code < kCodes; ++code)
       if (code < range.low || code > range.high || slot.empty(code))
         split.goes_left[code] = split.missing_left;
@@ -304,16 +308,15 @@ class Grower {
   void evaluate_children(Leaf& left, Leaf& right, int histogram) {
     Leaf& small = left.n_rows() <= right.n_rows() ? left : right;
     Leaf& large = &small == &left ? right : left;
-    if (histogram >= 0 && can_split(large)) {
+    if (histogram >= 0 && worth_keeping(large)) {
       large.histogram = histogram;
-      small.histogram = take_histogram();
+      if (worth_keeping(small)) small.histogram = take_histogram();
       return evaluate(small, &large);
     }
     if (histogram >= 0) free_histograms.push_back(histogram);
     for (Leaf* const leaf : {&small, &large}) {
-      if (!can_split(*leaf)) continue;
-      leaf->histogram = take_histogram();
-      evaluate(*leaf, nullptr);
+      if (worth_keeping(*leaf)) leaf->histogram = take_histogram();
+      if (can_split(*leaf)) evaluate(*leaf, nullptr);
     }
   }
 

@@ -54,9 +54,9 @@ void add_rows_of(const Bins& bins, const Records& records, const std::int32_t* r
   std::int64_t i = 0;
   for (; i + kRowsAhead < n_rows; ++i) {
     const std::int64_t ahead = rows[i + kRowsAhead];
-    if (i < lines) {
-      __builtin_prefetch(soon.one + i * kLine, 1, 2);
-      __builtin_prefetch(soon.other + i * kLine, 1, 2);
+    for (std::int64_t line = i; line < lines; line += n_rows) {
+      __builtin_prefetch(soon.one + line * kLine, 1, 2);
+      __builtin_prefetch(soon.other + line * kLine, 1, 2);
     }
     __builtin_prefetch(codes + ahead * stride);
     __builtin_prefetch(data + ahead * lanes);
@@ -87,10 +87,13 @@ void share(const void* sum, void* child, void* other, std::int64_t n) {
   const Acc* s = static_cast<const Acc*>(sum);
   Acc* __restrict a = static_cast<Acc*>(child);
   Acc* __restrict b = static_cast<Acc*>(other);
-  for (std::int64_t i = 0; i < n; ++i) {
-    a[i] = s[i];
-    b[i] -= s[i];
-  }
+  if (a != nullptr)
+    for (std::int64_t i = 0; i < n; ++i) {
+      a[i] = s[i];
+      b[i] -= s[i];
+    }
+  else
+    for (std::int64_t i = 0; i < n; ++i) b[i] -= s[i];
 }
 
 template <class Acc, int fixed>

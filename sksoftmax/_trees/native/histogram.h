@@ -49,7 +49,8 @@ struct HistogramBody {
   void (*add_rows)(const Bins& bins, const Records& records, const std::int32_t* rows,
                    std::int64_t n_rows, int first, int count, void* slots,
                    const Soon& soon);
-  // The slots of a node and of one child, n accumulators each: child = sum, other -= sum.
+  // The slots of one child and of its parent, n accumulators each: child = sum (if it is not null),
+  // other -= sum.
   void (*share)(const void* sum, void* child, void* other, std::int64_t n);
   // The best cut of slots[order[0]], ..., slots[order[n - 1]] (without an order, of slots[0], ...,
   // slots[n - 1]), each prefix with the slot `start` added where there is one. Only a score above

@@ -52,7 +52,7 @@ struct Searched {
   std::int64_t n_rows = 0;
   const std::int64_t* sums = nullptr;
   Range* ranges = nullptr;
-  int histogram = -1;
+  int histogram = -1;  // -1: its slots are not kept
   bool is_root = false;
   const std::uint8_t* drawn = nullptr;  // the features to look at; null: not to be scanned
 };
@@ -108,8 +108,12 @@ class Search {
     }
   }
 
-  Slots slots(int histogram, std::int32_t feature) const {
-    return {slot(histogram, feature, 0), records.lanes, records.wide};
+  // The slots of one feature: where they were kept, else summed again.
+  Slots slots(const Searched& node, std::int32_t feature) const {
+    std::uint8_t* const sums = memory + layout.workers;
+    if (node.histogram < 0) build(node, nullptr, feature, feature + 1, sums);
+    return {node.histogram < 0 ? sums : slot(node.histogram, feature, 0), records.lanes,
+            records.wide};
   }
 
   CodeOrder order_of(const Range& range, std::int32_t f, const Slots& slots, int column) const {
@@ -153,25 +157,29 @@ class Search {
                       n * layout.slot_bytes);
         });
       if (count > 0) {
-        const std::uint8_t* const soon = slot(node.histogram, f, 0);
-        const Soon memory_soon = {soon, rest != nullptr ? slot(rest->histogram, f, 0) : soon,
-                                  slot(node.histogram, f + count, 0) - soon};
         body.add_rows(bins, records, node.rows, node.n_rows, f, count,
-                      sums + (f - first) * feature_bytes, memory_soon);
+                      sums + (f - first) * feature_bytes, soon(node, rest, f, count));
       }
       f += std::max(count, 1);
     }
+  }
+
+  Soon soon(const Searched& node, const Searched* rest, std::int32_t f, int count) const {
+    const int one = node.histogram >= 0 ? node.histogram : rest != nullptr ? rest->histogram : -1;
+    if (one < 0) return {};
+    const int other = rest != nullptr ? rest->histogram : one;
+    return {slot(one, f, 0), slot(other, f, 0), slot(one, f + count, 0) - slot(one, f, 0)};
   }
 
   void store(const std::uint8_t* sum, std::int32_t f, const Range& range, const Searched& built,
              const Searched* rest) const {
     each_run(range, f, [&](int code, int n) {
       const std::uint8_t* from = sum + code * layout.slot_bytes;
+      std::uint8_t* to = built.histogram >= 0 ? slot(built.histogram, f, code) : nullptr;
       if (rest != nullptr)
-        body.share(from, slot(built.histogram, f, code), slot(rest->histogram, f, code),
-                   std::int64_t{n} * records.lanes);
-      else
-        std::memcpy(slot(built.histogram, f, code), from, n * layout.slot_bytes);
+        body.share(from, to, slot(rest->histogram, f, code), std::int64_t{n} * records.lanes);
+      else if (to != nullptr)
+        std::memcpy(to, from, n * layout.slot_bytes);
     });
   }
 
