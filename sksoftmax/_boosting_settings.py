@@ -22,9 +22,6 @@ from sksoftmax._trees import MOST_BINS, Growth
 
 STRATEGIES = ("multi_output_tree", "one_output_per_tree")
 
-EXPERIMENT: dict[str, Any] = {}
-"""Fields of `Growth` to override, for experiments with what no parameter sets."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -61,7 +58,6 @@ class Settings:
             label_smoothing=self.label_smoothing,
             logit_l2=self.logit_l2,
             groups=None if groups is None else tuple(tuple(group) for group in groups),
-            **EXPERIMENT,
         )
 
 

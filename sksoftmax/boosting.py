@@ -31,26 +31,28 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
 
     with weights :math:`w_i` (`sample_weight` times `class_weight`), targets :math:`q_i` (one-hot,
     or rows of `y_proba`, smoothed by `label_smoothing`) and :math:`\lambda` = `logit_l2`. With the
-    residuals :math:`r_{ik} = p_{ik} - q_{ik} + \lambda z_{ik}`, a leaf holds the rows' regularized
-    diagonal Newton step, constrained to sum to zero over the classes [1]_, with a curvature that
-    does not vanish for rare classes:
+    residuals :math:`r_{ik} = p_{ik} - q_{ik} + \lambda z_{ik}`, a leaf holds a regularized diagonal
+    Newton step [1]_ with a curvature that does not vanish for rare classes, and sums to zero over
+    the classes:
 
     .. math::
 
-        v_k = -\eta \, \frac{G_k - \mu}{H_k + \alpha}, \quad G_k = \sum_i w_i r_{ik}, \quad
-        H_k = \sum_i w_i |r_{ik}| + \lambda \sum_i w_i
+        v_k = u_k - \frac{1}{K} \sum_j u_j, \quad u_k = -\eta \, \frac{G_k}{H_k + \alpha}, \quad
+        G_k = \sum_i w_i r_{ik}, \quad
+        H_k = \sum_i w_i (p_{ik} + q_{ik} - 2 p_{ik} q_{ik} + \lambda)
 
-    where :math:`\eta` is `learning_rate`, :math:`\alpha` is `l2_regularization` and :math:`\mu`
-    makes the sum zero. Splits are scored on a few random combinations of the columns of the
-    residuals, drawn afresh for every tree [2]_, which costs about the same for 10 classes and for
-    1000. Names and meanings of parameters are those of
+    where :math:`\eta` is `learning_rate` and :math:`\alpha` is `l2_regularization`; for a label,
+    :math:`p + q - 2 p q = |p - q|`. A split is scored by :math:`\|G P\|^2 / (D + \alpha)` of its
+    sides, with :math:`D = \sum_i w_i (1 - \sum_k p_{ik} q_{ik})` and a few random combinations
+    :math:`P` of the classes, drawn afresh for every tree [2]_: that costs about the same for 10
+    classes and for 1000. Names and meanings of parameters are those of
     :class:`~sklearn.ensemble.HistGradientBoostingClassifier` where it has them.
 
     Parameters
     ----------
-    learning_rate : float, default=0.2
+    learning_rate : float, default=0.1
         Share :math:`\eta` of each step that is taken, positive.
-    max_iter : int, default=200
+    max_iter : int, default=300
         Largest number of iterations.
     max_leaf_nodes : int or None, default=63
         Most leaves of a tree, at least 2. The leaf whose split gains most is split next.
@@ -69,7 +71,7 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
     sketch : int, "auto" or None, default="auto"
         Columns on which splits are scored. An integer is a number of random combinations of the
         residuals of the classes; ``n_classes - 1`` or more, and None, are exact and cost time and
-        memory in proportion to the classes. "auto" is exact for up to 4 classes, else a few.
+        memory in proportion to the classes. "auto" is exact for up to 7 classes, else 6.
     multi_strategy : {"multi_output_tree", "one_output_per_tree"}, default="multi_output_tree"
         "one_output_per_tree" lets LightGBM grow one tree per class and iteration on the same loss:
         slower with many classes, and a comparison.
@@ -151,9 +153,10 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
     Equal seeds give equal models, whatever `n_jobs`.
 
     Memory, in bytes beside `X` and `y`: for each row ``n_features`` (bins) + ``4 n_classes``
-    (logits), for each training row 4 for each column of the sketch, 4 for each of the 4, 8 or 16 i
-    lanes that hold it, and 12; histograms of at most 256 MiB (at least two); ``4 n_classes`` for
-    each leaf of the model. A `fit` that needs more than there is raises before it starts.
+    (logits); for each training row 4 for each column of the sketch, 4 for each of the 4, 8 or 16 i
+    lanes that hold it with curvature and weight, and 16; histograms of at most 256 MiB (at least
+    two); ``4 n_classes`` for each leaf of the model. A `fit` that needs more than there is raises
+    before it starts.
 
     References
     ----------
@@ -185,8 +188,8 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        learning_rate: float = 0.2,
-        max_iter: int = 200,
+        learning_rate: float = 0.1,
+        max_iter: int = 300,
         max_leaf_nodes: int | None = 63,
         max_depth: int | None = None,
         min_samples_leaf: int = 20,

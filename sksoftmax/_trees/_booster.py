@@ -3,7 +3,7 @@
 With logits z (n_samples, n_classes), weights w and targets q, smoothed by `label_smoothing`:
 
 1. residual R = softmax(z) - q + logit_l2 z             full gradient, never stored
-2. sketch   g = R P, and records rint(w rint(g S))      few columns per row, as integers
+2. sketch   g = R P, a curvature h, and records         few columns per row, as integers
 3. tree     grown on the records of the rows in the bag
 4. values   v = -learning_rate (G - mu) / (H + l2)      of each leaf, from R; mu: sum zero
 5. logits   z += v[leaf of each row]                    in one pass with 1 and 2 of the next tree
@@ -44,7 +44,7 @@ _UPDATE_ONLY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Growth:
-    """How trees grow. The first block is the user's; the second is for experiments alone."""
+    """How trees grow. The first block is the user's; the second has one value in the library."""
 
     learning_rate: float
     max_leaf_nodes: int
@@ -59,9 +59,6 @@ class Growth:
     groups: tuple[tuple[int, ...], ...] | None = None
 
     min_gain: float = 0.0
-    leaf_curvature: str = "abs"  # or "diagonal": K / (K - 1) p (1 - p)
-    leaf_centering: str = "constrained"  # or "mean"
-    split_curvature: bool = False  # score splits by sum |residual| / 2 instead of the weight
     histogram_bytes: int = 256 << 20  # kept for subtraction; beyond it, leaves are summed again
 
 
@@ -172,7 +169,7 @@ class Booster:
 
     def _advance(self, leaf_values):
         """Steps 5, 1 and 2: update the logits, and make the records that the next tree grows on."""
-        growth, room = self._growth, self._room
+        room = self._room
         has_update = leaf_values is not None
         self._loss, largest = _core.advance(
             n_classes=self._forest.n_classes,
@@ -183,23 +180,20 @@ class Booster:
                 self._forest.n_classes, room.n_columns, self._seed, self._n_done
             ).reshape(-1),
             n_columns=room.n_columns,
-            has_curvature=growth.split_curvature,
+            has_curvature=True,
             gradient=room.gradient.reshape(-1),
             loss=None,
             **self._loss_keywords(),
         )
-        curvature = room.gradient[:, -1].max() if growth.split_curvature else 1.0
         total = self._total_weight / self._weight_unit
-        room.scales = scales_for(
-            total, len(self._rows), self._largest_weight, largest, float(curvature)
-        )
+        room.scales = scales_for(total, len(self._rows), self._largest_weight, largest)
         _core.records(
             gradient=room.gradient.reshape(-1),
             sample_weight=self._record_weight,
             records=room.records,
             n_threads=self._n_threads,
             **room.scales.keywords(),
-            **room.layout(growth),
+            **room.layout(),
         )
 
     def _grow(self, bag):
@@ -229,7 +223,7 @@ class Booster:
             bitsets=room.bitsets.reshape(-1),
             leaf_ptr=room.leaf_ptr,
             **room.scales.keywords(self._weight_unit),
-            **room.layout(growth),
+            **room.layout(),
         )
         nodes = room.nodes[:n_nodes].copy()
         numerical = (nodes["left"] != 0) & (nodes["is_categorical"] == 0)
@@ -248,8 +242,6 @@ class Booster:
             leaf_ptr=leaf_ptr,
             l2=growth.l2_regularization,
             learning_rate=growth.learning_rate,
-            curvature=growth.leaf_curvature,
-            centering=growth.leaf_centering,
             values=values.reshape(-1),
             **self._loss_keywords(),
         )
@@ -330,7 +322,7 @@ class _Room:
             n_columns=n_columns,
             lanes=lanes,
             max_leaf_nodes=leaves,
-            gradient=np.empty((len(rows), n_columns + growth.split_curvature), np.float32),
+            gradient=np.empty((len(rows), n_columns + 1), np.float32),
             records=np.empty(len(rows) * lanes, np.int32),
             leaf_of_row=np.empty(len(rows), np.int32),
             workspace=np.empty(
@@ -342,20 +334,20 @@ class _Room:
             leaf_ptr=np.empty(leaves + 1, np.int64),
         )
 
-    def layout(self, growth):
+    def layout(self):
         """What records and the grower must agree on."""
         return {
             "lanes": self.lanes,
             "n_columns": self.n_columns,
-            "has_curvature": growth.split_curvature,
+            "has_curvature": True,
         }
 
 
 def training_bytes(n_samples, n_features, n_classes, n_validation, growth, max_bins, max_iter):
     """About how much memory a fit needs beside X and the targets.
 
-    1. rows        bins n_features, logits 4 n_classes; for training rows the sketch (4 per column),
-                   its records (4 per lane) and 12 for row numbers
+    1. rows        bins n_features, logits 4 n_classes; for training rows sketch and curvature (4
+                   per column), their records (4 per lane) and 12 for row numbers
     2. histograms  at most `histogram_bytes`, and never less than two
     3. trees       4 n_classes for each leaf
     """
@@ -365,7 +357,7 @@ def training_bytes(n_samples, n_features, n_classes, n_validation, growth, max_b
     per_row = n_features + 4 * n_classes
     return (
         (n_samples + n_validation) * per_row  # 1
-        + n_samples * (4 * (n_columns + growth.split_curvature) + 4 * lanes + 12)
+        + n_samples * (4 * (n_columns + 1) + 4 * lanes + 12)
         + _workspace_bytes(n_bins, lanes, growth, leaves, n_samples, 1)  # 2
         + max_iter * leaves * 4 * n_classes  # 3
     )
@@ -389,7 +381,7 @@ def attainable_leaves(growth, n_samples, total_weight):
 
 def _sketch_shape(growth, n_classes):
     n_columns = sketch_columns(growth.sketch, n_classes)
-    return n_columns, lanes_for(n_columns, growth.split_curvature)
+    return n_columns, lanes_for(n_columns)
 
 
 def _workspace_bytes(n_bins, lanes, growth, leaves, n_samples, n_threads):

@@ -19,11 +19,9 @@ import numpy as np
 
 from sksoftmax._trees._draws import Purpose, generator
 
-AUTO_EXACT_CLASSES = 4
-"""sketch="auto" is exact up to here: three columns and the weight fill the four smallest lanes."""
-
-AUTO_COLUMNS = 3
-"""Columns of sketch="auto" for more classes."""
+AUTO_COLUMNS = 6
+"""Most columns of sketch="auto": with curvature and weight they fill eight lanes, one vector. It is
+exact for as many classes as that allows."""
 
 _NARROW_BITS = 13
 """Fewest bits of the largest gradient that 32-bit sums must leave room for."""
@@ -45,13 +43,13 @@ def sketch_columns(sketch, n_classes):
     if sketch is None:
         return exact
     if sketch == "auto":
-        return exact if n_classes <= AUTO_EXACT_CLASSES else AUTO_COLUMNS
+        return min(exact, AUTO_COLUMNS)
     return min(int(sketch), exact)
 
 
-def lanes_for(n_columns, has_curvature=False):
-    """int32 lanes of a record: 4, 8 or a multiple of 16 that hold the columns and the weight."""
-    needed = n_columns + 1 + has_curvature
+def lanes_for(n_columns):
+    """int32 lanes of a record: 4, 8 or a multiple of 16, for columns, curvature and weight."""
+    needed = n_columns + 2
     return next((lanes for lanes in (4, 8) if needed <= lanes), -(-needed // 16) * 16)
 
 
@@ -106,7 +104,7 @@ def weight_unit_for(total_weight, n_rows):
     return 1.0 if mean <= _LARGE_WEIGHT else _power_of_two(mean)
 
 
-def scales_for(total_weight, n_rows, largest_weight, largest_gradient, largest_curvature):
+def scales_for(total_weight, n_rows, largest_weight, largest_gradient):
     """Scales such that every sum of a fit stays inside its integers; weights in their unit.
 
     1. narrow (32-bit sums): total_weight * largest * scale <= 2^30, and rounding adds at most
@@ -125,7 +123,7 @@ def scales_for(total_weight, n_rows, largest_weight, largest_gradient, largest_c
     return Scales(
         wide=not narrow,
         gradient=_power_of_two(unit / max(largest_gradient, _TINY)),
-        curvature=_power_of_two(unit / max(largest_curvature, _TINY)),
+        curvature=_power_of_two(unit),  # of a row it is at most 1
         weight=_power_of_two(unit),
     )
 

@@ -15,9 +15,8 @@ COLORS = np.array(["red", "green", "blue", "grey", "pink"])
 
 
 def quick(**parameters):
-    return SoftmaxBoostingClassifier(
-        **{"random_state": 0, "n_jobs": 1, "max_iter": 15, "subsample": 1.0, **parameters}
-    )
+    fixed = {"random_state": 0, "n_jobs": 1, "learning_rate": 0.3, "max_iter": 15, "subsample": 1.0}
+    return SoftmaxBoostingClassifier(**{**fixed, **parameters})
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ def test_digits_are_told_apart():
     X_train, X_test, y_train, y_test = train_test_split(
         *load_digits(return_X_y=True), random_state=0
     )
-    model = SoftmaxBoostingClassifier(max_iter=60, random_state=0).fit(X_train, y_train)
+    model = SoftmaxBoostingClassifier(learning_rate=0.3, max_iter=60, random_state=0)
+    model.fit(X_train, y_train)
     assert model.score(X_test, y_test) > 0.95
     assert log_loss(y_test, model.predict_proba(X_test)) < 0.2
 
@@ -169,8 +170,8 @@ def test_a_class_without_rows_starts_at_a_millionth(five_classes):
 @pytest.mark.parametrize("sketch", [None, 1, 2, 3, 4, 100])
 def test_every_sketch_learns(sketch, five_classes):
     X, y = five_classes
-    model = SoftmaxBoostingClassifier(max_iter=40, sketch=sketch, random_state=0).fit(X, y)
-    assert model.score(X, y) > 0.9
+    model = SoftmaxBoostingClassifier(learning_rate=0.3, max_iter=40, sketch=sketch)
+    assert model.fit(X, y).score(X, y) > 0.9
 
 
 def test_as_many_columns_as_it_takes_are_exact(five_classes):

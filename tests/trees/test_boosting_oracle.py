@@ -61,8 +61,10 @@ def test_every_tree_and_leaf_is_that_of_plain_numpy(options):
     n_followed = 0
 
     for tree, (nodes, bitsets, values) in enumerate(trees):
-        residual = weight[:, None] * (softmax(logits, axis=1) - target)
-        n_followed += compare_trees(nodes, bitsets, leaves[:, tree], codes, residual, weight, model)
+        proba = softmax(logits, axis=1)
+        residual = weight[:, None] * (proba - target)
+        sums = np.column_stack([residual, weight * split_curvature(proba, target), weight])
+        n_followed += compare_trees(nodes, bitsets, leaves[:, tree], codes, sums, model)
         for leaf, value in enumerate(values):
             expected = newton_step(residual[leaves[:, tree] == leaf], model)
             assert_allclose(value, expected, rtol=1e-3, atol=1e-5)
@@ -79,10 +81,14 @@ def codes_and_trees(model, X):
     return forest.mapper.transform(np.ascontiguousarray(X)), list(forest.trees)
 
 
-def compare_trees(nodes, bitsets, leaf_of_row, codes, residual, weight, model):
+def split_curvature(proba, target):
+    return np.abs(proba - target).sum(axis=1) / 2
+
+
+def compare_trees(nodes, bitsets, leaf_of_row, codes, sums, model):
     """The native tree beside the oracle's, on the full gradient: the exact sketch is a rotation."""
-    n_classes = residual.shape[1]
-    records = np.column_stack([np.rint(SCALE * residual), SCALE * weight]).astype(np.int64)
+    n_classes = sums.shape[1] - 2
+    records = np.rint(SCALE * sums).astype(np.int64)
     counts = np.bincount(leaf_of_row)
     grown = Grown(
         nodes=nodes,
@@ -96,11 +102,11 @@ def compare_trees(nodes, bitsets, leaf_of_row, codes, residual, weight, model):
         "n_bins": model._forest.mapper.n_bins_,
         "is_categorical": np.zeros(codes.shape[1], dtype=bool),
         "records": records.ravel(),
-        "lanes": n_classes + 1,
+        "lanes": n_classes + 2,
         "n_columns": n_classes,
-        "has_curvature": False,
+        "has_curvature": True,
         "gradient_scale": SCALE,
-        "curvature_scale": 1.0,
+        "curvature_scale": SCALE,
         "weight_scale": SCALE,
         "rows": np.arange(len(codes)),
         "max_leaf_nodes": model.max_leaf_nodes,
