@@ -55,10 +55,11 @@ class VectorTraining:
             len(train),
             train.X.shape[1],
             n_classes,
-            0 if validation is None else len(validation),
-            growth,
-            settings.max_bins,
-            settings.max_iter,
+            n_validation=0 if validation is None else len(validation),
+            growth=growth,
+            max_bins=settings.max_bins,
+            max_iter=settings.max_iter,
+            n_threads=n_threads,
         )
         check_memory(needed, _what(train, n_classes), _ADVICE)
         if previous is None:

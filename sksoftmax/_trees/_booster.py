@@ -139,7 +139,7 @@ class Booster:
             self.validation_logits = forest.logits(
                 validation_codes, baseline_logits, n_threads=n_threads
             )
-        self._advance(None)
+        self._advance(None, self._n_done)
 
     @property
     def n_iter(self):
@@ -161,14 +161,14 @@ class Booster:
         nodes, bitsets, leaf_ptr = self._grow(bag)
         values = self._leaf_values(bag, leaf_ptr)
         self._find_leaves(nodes, bitsets, bag, leaf_ptr)
-        self._n_done += 1
-        self._advance(values)
+        self._advance(values, self._n_done + 1)
         self._advance_validation(nodes, bitsets, values)
         self._forest.append(nodes, bitsets, values)
+        self._n_done += 1  # last: whatever is interrupted before, the tree does not count
         return True
 
-    def _advance(self, leaf_values):
-        """Steps 5, 1 and 2: update the logits, and make the records that the next tree grows on."""
+    def _advance(self, leaf_values, tree):
+        """Steps 5, 1 and 2: update the logits, and make the records that `tree` will grow on."""
         room = self._room
         has_update = leaf_values is not None
         self._loss, largest = _core.advance(
@@ -176,9 +176,9 @@ class Booster:
             logits=self.logits.reshape(-1),
             leaf_of_row=room.leaf_of_row if has_update else None,
             leaf_values=leaf_values.reshape(-1) if has_update else None,
-            projection=projection(
-                self._forest.n_classes, room.n_columns, self._seed, self._n_done
-            ).reshape(-1),
+            projection=projection(self._forest.n_classes, room.n_columns, self._seed, tree).reshape(
+                -1
+            ),
             n_columns=room.n_columns,
             has_curvature=True,
             gradient=room.gradient.reshape(-1),
@@ -343,7 +343,9 @@ class _Room:
         }
 
 
-def training_bytes(n_samples, n_features, n_classes, n_validation, growth, max_bins, max_iter):
+def training_bytes(
+    n_samples, n_features, n_classes, *, n_validation, growth, max_bins, max_iter, n_threads
+):
     """About how much memory a fit needs beside X and the targets.
 
     1. rows        bins n_features, logits 4 n_classes; for training rows sketch and curvature (4
@@ -358,7 +360,7 @@ def training_bytes(n_samples, n_features, n_classes, n_validation, growth, max_b
     return (
         (n_samples + n_validation) * per_row  # 1
         + n_samples * (4 * (n_columns + 1) + 4 * lanes + 12)
-        + _workspace_bytes(n_bins, lanes, growth, leaves, n_samples, 1)  # 2
+        + _workspace_bytes(n_bins, lanes, growth, leaves, n_samples, n_threads)  # 2
         + max_iter * leaves * 4 * n_classes  # 3
     )
 

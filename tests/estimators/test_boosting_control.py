@@ -4,9 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sksoftmax import SoftmaxBoostingClassifier
 
@@ -152,6 +156,29 @@ def test_scorers_need_labels(noisy):
     X, y = noisy
     with pytest.raises(ValueError, match="scoring='accuracy' needs labels"):
         quick(early_stopping=True, scoring="accuracy").fit(X, y_proba=np.eye(6)[y])
+
+
+def test_a_pipeline_transforms_validation_rows_too(noisy):
+    sklearn = pytest.importorskip("sklearn", minversion="1.7")  # transform_input
+    X, y = noisy
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = quick(max_iter=4).set_fit_request(X_val=True, y_val=True, sample_weight=True)
+        pipeline = make_pipeline(
+            StandardScaler().set_fit_request(sample_weight=False), model, transform_input=["X_val"]
+        )
+        pipeline.fit(X[:600], y[:600], sample_weight=np.ones(600), X_val=X[600:], y_val=y[600:])
+    loss = log_loss(y[600:], pipeline.predict_proba(X[600:]))
+    assert -model.validation_score_[model.n_iter_] == pytest.approx(loss, rel=1e-5)
+
+
+def test_grid_search_splits_weights_and_soft_targets(noisy):
+    X, y = noisy
+    with config_context(enable_metadata_routing=True):
+        model = quick(max_iter=3).set_fit_request(sample_weight=True, y_proba=True)
+        model.set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"learning_rate": [0.01, 0.5]}, cv=2)
+        search.fit(X, y, sample_weight=np.ones(len(y)), y_proba=np.eye(6)[y])
+    assert search.best_params_ == {"learning_rate": 0.5}
 
 
 # --- warm starts ----------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """What a fitted SoftmaxBoostingClassifier says, and how its answers belong together."""
 
+import ast
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -129,6 +132,23 @@ def test_a_pickle_predicts_the_same(fitted, five_classes):
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
     assert again.n_iter_ == 12
+
+
+def test_a_pickle_is_compact_and_loads_in_another_process(five_classes, tmp_path):
+    X, y = five_classes
+    model = SoftmaxBoostingClassifier(max_iter=30, max_leaf_nodes=8, subsample=1.0).fit(X, y)
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps(model))
+    assert path.stat().st_size < 30 * (15 * 40 + 8 * 5 * 4) + 8 * 255 * 8 + 8192
+    code = (
+        "import pickle, sys\n"
+        f"model = pickle.load(open({str(path)!r}, 'rb'))\n"
+        f"print(model.predict_proba({X[:1].tolist()}).tolist())"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert ast.literal_eval(printed) == model.predict_proba(X[:1]).tolist()
 
 
 def test_float32_stays_float32(five_classes):
