@@ -42,8 +42,8 @@ void leaf_values_of(const LeafRule& rule, const double* sums, double* scratch,
     std::fill(values, values + K, 0.0f);
     return;
   }
-  // At most 2^22 steps of the grid, so that one more is still a float32; none is subnormal.
-  const int exponent = std::max(std::ilogb(largest) - 21, -126);
+  // At most 2^22 steps of the grid, so that one more is still a float32.
+  const int exponent = std::max(std::ilogb(largest) - 21, kFinestValue);
   std::int64_t excess = 0;
   for (std::int64_t k = 0; k < K; ++k) {
     scratch[k] = std::rint(std::ldexp(scratch[k], -exponent));

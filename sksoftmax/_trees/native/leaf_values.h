@@ -5,12 +5,15 @@
 //
 // The values are learning_rate v, put on a power-of-two grid that float32 holds, and their sum is
 // exactly zero: what rounding leaves over is given, a grid step each, to the classes of largest |v|
-// (ties: the lowest class).
+// (ties: the lowest class). No grid is finer than 2^-20, so that float32 sums of values are exact
+// up to 16, in any order: an exported model, which adds in float64, predicts the same.
 #pragma once
 
 #include <cstdint>
 
 namespace sksoftmax {
+
+constexpr int kFinestValue = -20;  // values are multiples of 2^-20; the baseline too (_baseline.py)
 
 enum class Centering : int {
   constrained,  // the minimiser above
