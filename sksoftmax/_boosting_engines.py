@@ -16,7 +16,7 @@ from sksoftmax import _lightgbm_engine
 from sksoftmax._boosting_settings import Settings
 from sksoftmax._early_stopping import LabelledRows
 from sksoftmax._lightgbm_engine import LightGBMTraining, engine_parameters
-from sksoftmax._lightgbm_export import booster_from_trees
+from sksoftmax._lightgbm_export import booster_from_trees, export_bytes
 from sksoftmax._memory import check_memory
 from sksoftmax._trees import (
     BinMapper,
@@ -197,6 +197,12 @@ def to_lightgbm(
 ) -> Any:
     """Return a ``lightgbm.Booster`` that predicts the probabilities of the forest."""
     if isinstance(forest, VectorForest):
+        n_leaves = sum(len(values) for _, _, values in forest.trees)
+        check_memory(
+            export_bytes(n_leaves, forest.n_iter, forest.n_classes),
+            f"to_lightgbm: a model of {forest.n_iter * forest.n_classes} scalar trees",
+            "It has a tree for each class and iteration: fit fewer iterations (max_iter).",
+        )
         return booster_from_trees(
             forest.trees,
             cuts=forest.cuts,
