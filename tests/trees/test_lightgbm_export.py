@@ -245,3 +245,16 @@ def test_a_value_that_is_not_finite_is_refused(rng):
     trees[3][2][0, 0] = np.inf
     with pytest.raises(ValueError, match="iteration 3"):
         booster_from_trees(trees, **about)
+
+
+def test_what_lightgbm_reads_in_its_own_way():
+    trees, about = split_on_category(1.0, missing_left=1)
+    booster = booster_from_trees(trees, **about)
+    raw = booster.predict(np.array([[1.0], [1.5], [0.5], [0.0]]), raw_score=True)
+    np.testing.assert_array_equal(raw[:, 0], [-1, -1, 1, 1])  # fractions are cut off
+    nodes, _, values = trees[0]
+    nodes["is_categorical"], nodes["threshold"] = 0, 0.0
+    numerical = {**about, "cuts": [np.array([0.0])], "is_categorical": np.array([False])}
+    booster = booster_from_trees([(nodes, np.empty((0, 8), np.uint32), values)], **numerical)
+    raw = booster.predict(np.array([[0.0], [1e-36], [1e-34]]), raw_score=True)
+    np.testing.assert_array_equal(raw[:, 0], [1, 1, -1])  # up to 1e-35 is zero
