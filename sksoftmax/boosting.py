@@ -83,12 +83,12 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
         Share :math:`\epsilon` in [0, 1) of each target that is spread evenly over the classes.
     logit_l2 : float, default=0.0
         Strength :math:`\lambda \ge 0` of a penalty on the logits of each row.
-    categorical_features : "from_dtype", array-like of bool, int or str, or None, \
-            default="from_dtype"
+    categorical_features : array-like, "from_dtype" or None, default="from_dtype"
         Features whose values are categories: those of a categorical dtype of a pandas or polars
-        frame, or a mask, indices or names. Numbers must be integers; negative ones are missing. A
-        split sends any set of categories left. Categories that `fit` did not see are missing, and
-        so are, with more than 254 categories (or `max_bins`), all but the most frequent.
+        frame ("from_dtype"), or a mask, indices or names. Numbers must be integers; negative ones
+        are missing. A split sends any set of categories left. Categories that `fit` did not see are
+        missing, and so are, with more than 254 categories (or `max_bins`), all but the most
+        frequent.
     interaction_cst : {"pairwise", "no_interactions"}, list of lists of int, or None, default=None
         Groups of features that may occur on one path from the root to a leaf. Features that no
         group names form one more.
