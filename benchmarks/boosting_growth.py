@@ -34,11 +34,11 @@ POINTS["long"] = POINTS["full"]
 LEAVES = {"LightGBM": "num_leaves", "ours": "max_leaf_nodes"}
 FEW = 1  # iterations of the shorter fit
 SECONDS = {"tiny": 0.1, "quick": 2, "full": 6, "long": 30}  # that the longer one may take, about
-WHAT = f"""Time per iteration is the difference of two fits over the difference of their numbers of
-iterations, so binning is not in it; "start" is what is left of the shorter fit. 60 of 100 rows are
-learnt from. Memory is the peak of the process in its first fit, beyond what the data took. One of
-{BASE["n_samples"]:,} rows, {BASE["n_features"]} features, {BASE["n_classes"]} classes and
-{BASE["leaves"]} leaves is changed at a time; LightGBM gets lambda_l2 = 1."""
+WHAT = f"""CPU time, on one thread. Per iteration: the difference of two fits over that of their
+numbers of iterations, so binning is not in it; "start" is what is left of the shorter fit. 60 of
+100 rows are learnt from. Memory is the peak of the process in its first fit, beyond what the data
+took. One of {BASE["n_samples"]:,} rows, {BASE["n_features"]} features, {BASE["n_classes"]} classes
+and {BASE["leaves"]} leaves is changed at a time; LightGBM gets lambda_l2 = 1."""
 
 
 def run(setting):
@@ -73,10 +73,10 @@ def cost(tool, point, setting):
         first = worker.ask("fit", n_iter=FEW, parameters=parameters, judged=False)
         few = worker.ask("fit", n_iter=FEW, parameters=parameters, judged=False)
         some = worker.ask("fit", n_iter=FEW + 4, parameters=parameters, judged=False)
-        guess = max((some["wall"] - few["wall"]) / 4, 1e-5)
+        guess = max((some["cpu"] - few["cpu"]) / 4, 1e-5)
         n_iter = FEW + max(4, math.ceil(min(SECONDS[setting.size] / guess, 100)))
         many = worker.ask("fit", n_iter=n_iter, parameters=parameters)
         assert many["test"] < many["prior"], f"{tool} learnt nothing on {data}"
-    iteration = (many["wall"] - few["wall"]) / (n_iter - FEW)
-    start = few["wall"] - FEW * iteration
+    iteration = (many["cpu"] - few["cpu"]) / (n_iter - FEW)
+    start = few["cpu"] - FEW * iteration
     return {"iteration": iteration, "start": start, "memory": first["memory"]}
