@@ -29,7 +29,7 @@ SHAPES = {
     "quick": [(10_000, 10), (20_000, 100)],
     "tiny": [(300, 5)],
 }
-ROUNDS = {"full": 5, "quick": 3, "tiny": 1}
+ROUNDS = {"full": 3, "quick": 3, "tiny": 1}
 SAME_OPTIMUM, FASTER = 1e-9, 8
 
 
@@ -44,6 +44,10 @@ class Given(ClassifierMixin, BaseEstimator):
     def decision_function(self, X):
         """X."""
         return X
+
+    def predict(self, X):
+        """The class of the largest."""
+        return self.classes_[X.argmax(axis=1)]
 
 
 class Ours:

@@ -15,6 +15,7 @@ sys.path.append(str(ROOT))  # last, so that the installed sksoftmax is the one t
 
 from benchmarks import (  # noqa: E402  (the path comes first)
     PARTS,
+    calibration,
     fit,
     harness,
     loss_gradient,
@@ -107,6 +108,13 @@ class SlowAfterWarmup(fit.LogisticRegression):
         if self.tol < 1e-2:
             time.sleep(1)
         return super().fit(X, y)
+
+
+def test_temperature_scaling_reaches_the_optimum_of_sklearn():
+    table = calibration.run(TINY)
+
+    assert cells(table, "tool")[:2] == ["ours", "sklearn"]
+    assert max(float(excess) for excess in cells(table, "excess")[:2]) < 1e-9
 
 
 def test_a_part_in_a_process_of_its_own_hands_over_its_table():
