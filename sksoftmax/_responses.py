@@ -117,6 +117,16 @@ def _check_proba(proba: np.ndarray) -> None:
     )
 
 
+def refuse_masked_arrays(**arguments: Any) -> None:
+    """Raise where the mask of an argument would be lost."""
+    for name, value in arguments.items():
+        if np.ma.isMaskedArray(value):
+            what = (
+                "logits of -inf mark classes that are not available" if name == "X" else "drop rows"
+            )
+            raise ValueError(f"{name} is a masked array, whose mask would be lost; {what}.")
+
+
 def refuse_other_order(columns: list[str], classes: np.ndarray) -> None:
     """Raise if a frame's columns are the classes in another order."""
     expected = [str(label) for label in classes.tolist()]

@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from sksoftmax import _kernel
@@ -28,6 +29,7 @@ from sksoftmax._responses import (
     of_estimator,
     of_given,
     out_of_fold,
+    refuse_masked_arrays,
     refuse_other_order,
     response_name,
     row_errors,
@@ -64,16 +66,16 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         What `X` is: features for the estimator, or itself logits or probabilities, one column per
         class. It is never guessed from the values. Logits of -inf mark classes that are not
         available; a single column of logits is the score of the second of two classes.
-    response_method : {"auto", "decision_function", "predict_log_proba", "predict_proba"}, \
-default="auto"
-        Which method of the estimator gives the logits; "auto" takes the first there is, in this
-        order. Two-class scores z of ``decision_function`` mean the logits (0, z), so that a
-        calibrated model has T = 1. Of probabilities the logarithm is taken as they are; those of
-        exactly 0 are read as half the smallest positive one seen in `fit`.
+    response_method : str, default="auto"
+        Which method of the estimator gives the logits: "decision_function", "predict_log_proba" or
+        "predict_proba"; "auto" takes the first there is, in this order. Two-class scores z of
+        ``decision_function`` mean the logits (0, z), so that a calibrated model has T = 1. Of
+        probabilities the logarithm is taken as they are; those of exactly 0 are read as half the
+        smallest positive one seen in `fit`.
     objective : {"nll", "brier", "ece"}, default="nll"
         What to minimize: the log-loss, or within a factor of 4 of its optimum the Brier score or
         the expected calibration error (top label, 15 bins of equal width). Prefer "nll": the ECE
-        has dozens of local minima, and a small one does not mean good probabilities.
+        has many local minima, and a small one does not mean good probabilities.
     cv : int, splitter or iterable, default=5
         Folds for an estimator that is not frozen: each row's logits come from a clone fitted
         without it, one temperature is fitted on all of them, and `estimator_` on all rows.
@@ -327,7 +329,9 @@ default="auto"
         2. the logits of all rows if it is frozen, else those of each fold without its rows
         3. leave out rows whose label their fold did not know
         """
+        refuse_masked_arrays(y=y)
         X, y = indexable(X, validate_data(self, X="no_validation", y=y))
+        check_classification_targets(y)
         check_consistent_length(X, y)
         weight = _float_weight(sample_weight, len(y))
         fold = self._fold(weight, classes, params)
@@ -403,13 +407,11 @@ default="auto"
         self, X: Any, y: Any, classes: Any, params: dict[str, Any]
     ) -> tuple[Responses, np.ndarray]:
         """Return given logits or probabilities as logits, and the column of each label."""
-        if params:
-            raise TypeError(
-                f"fit got {sorted(params)}, for which there is no estimator with "
-                f"input={self.input!r}."
-            )
+        self._refuse_params("fit", params)
+        refuse_masked_arrays(X=X, y=y)
         names = getattr(X, "columns", None)
         X, y = validate_data(self, X, y, **_CHECKS)
+        check_classification_targets(y)
         n_columns = 2 if self.input == "logits" and X.shape[1] == 1 else X.shape[1]
         self.classes_, target = encode_labels(y, classes, columns=X)
         if len(self.classes_) != n_columns:
@@ -421,6 +423,13 @@ default="auto"
             refuse_other_order([str(name) for name in names], self.classes_)
         self.estimator_ = None
         return of_given(self.input, X), target
+
+    def _refuse_params(self, caller: str, params: dict[str, Any]) -> None:
+        if params:
+            raise TypeError(
+                f"{caller} got {sorted(params)}, for which there is no estimator with "
+                f"input={self.input!r}."
+            )
 
     def _unpack(
         self, fit: TemperatureFit, logits: np.ndarray, target: np.ndarray, weight: Any
@@ -447,11 +456,8 @@ default="auto"
             routed = self._routed(caller, method, params)
             found = of_estimator(self.estimator_, X, self.classes_, method, routed)
         else:
-            if params:
-                raise TypeError(
-                    f"{caller} got {sorted(params)}, for which there is no estimator with "
-                    f"input={self.input!r}."
-                )
+            self._refuse_params(caller, params)
+            refuse_masked_arrays(X=X)
             found = of_given(self.input, validate_data(self, X, reset=False, **_CHECKS))
         return np.ascontiguousarray(found.read_zeros(self._log_of_zero))
 

@@ -221,6 +221,19 @@ def test_a_bad_row_is_named_in_fit_and_predict(value, reason, drawn):
     assert model.predict(logits[:5]).shape == (5,)  # a failed fit leaves the model
 
 
+def test_masked_arrays_and_numbers_to_regress_on_are_refused(drawn):
+    logits, y = drawn
+    masked = np.ma.masked_less(logits, 0)
+    for arguments, name in (((masked, y), "X"), ((logits, np.ma.masked_equal(y, 1)), "y")):
+        with pytest.raises(ValueError, match=f"{name} is a masked array"):
+            scaling_of_logits().fit(*arguments)
+    with pytest.raises(ValueError, match="masked"):
+        scaling_of_logits().fit(logits, y).predict(masked)
+    for model in (scaling_of_logits(), TemperatureScaling()):
+        with pytest.raises(ValueError, match="continuous"):
+            model.fit(logits, logits[:, 0])
+
+
 def test_columns_must_match_the_classes(drawn):
     logits, y = drawn
     with pytest.raises(ValueError, match="X has 4 columns, but there are 3 classes"):
@@ -247,7 +260,7 @@ def test_a_frame_with_the_classes_in_another_order_is_refused(drawn):
 
 @pytest.mark.parametrize(
     "labels",
-    [[0, 1, 2, 3], [1, 2, 3, 4], [-1, 5, 6, 90], ["w", "x", "y", "z"], [0.5, 1.5, 2.5, 3.5]],
+    [[0, 1, 2, 3], [1, 2, 3, 4], [-1, 5, 6, 90], ["w", "x", "y", "z"], [0.0, 1.0, 2.0, 3.0]],
     ids=str,
 )
 def test_labels_of_any_kind_give_the_same_temperature(labels, drawn):
