@@ -387,11 +387,10 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self, found: Responses, target: np.ndarray, weight: np.ndarray | None
     ) -> tuple[Responses, np.ndarray, np.ndarray | None]:
         """Leave out rows of classes that were missing where the clone of their fold was fitted."""
-        if found.unknown is None:
+        rows = np.arange(len(target))
+        if found.unknown is None or not found.unknown[rows, target].any():
             return found, target, weight
-        known = ~found.unknown[np.arange(len(target)), target]
-        if known.all():
-            return found, target, weight
+        known = ~found.unknown[rows, target]
         if not known.any():
             raise ValueError("cv: no fold holds rows of the classes that it was fitted on.")
         labels = self.classes_[np.unique(target[~known])].tolist()
