@@ -4,9 +4,18 @@ Every estimator is a map from parameters to logits; one shared kernel owns every
 after the logits: probabilities, losses, gradients, curvature, entropy, masks, weights, soft targets
 and temperature.
 
-===========================  ==============================================================="""
+===========================  ======================================================================
+`MultinomialLogit`           multinomial logistic regression, same objective as scikit-learn's
+`SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
+`TemperatureScaling`         post-hoc calibration by one temperature, with its interval
+`sksoftmax.functional`       softmax, log_softmax, logsumexp, entropy, cross_entropy, derivatives
+`sksoftmax.metrics`          calibration errors and reports, an audit of subgroups, scorers
+`sksoftmax.plotting`         reliability diagrams and pictures of the audit
+`show_kernel`                which native code runs here, and on how many threads
+===========================  ======================================================================
+"""
 
-from sksoftmax import functional, metrics
+from sksoftmax import functional, metrics, plotting
 from sksoftmax._kernel import kernel_info
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 from sksoftmax.calibration import TemperatureScaling
@@ -21,6 +30,7 @@ __all__ = [
     "__version__",
     "functional",
     "metrics",
+    "plotting",
     "show_kernel",
 ]
 

@@ -25,6 +25,7 @@ PUBLIC_MODULES = [
     "sksoftmax.functional",
     "sksoftmax.linear",
     "sksoftmax.metrics",
+    "sksoftmax.plotting",
 ]
 HEAVY = ["lightgbm", "pandas", "polars", "matplotlib", "tqdm", "statsmodels"]
 PAGES = [
@@ -32,6 +33,7 @@ PAGES = [
     "guide/calibration.rst",
     "guide/functional.rst",
     "guide/multinomial_logit.rst",
+    "guide/calibration_metrics.rst",
 ]
 BODIES = ("baseline", "avx2", "avx512")
 
@@ -183,7 +185,9 @@ def test_the_import_law_stands_in_setup_cfg():
     assert floors["layers"].split()[-1] == "_kernel"
 
 
-@pytest.mark.parametrize("folder", ["tests/estimators", "tests/oracles", "examples"])
+@pytest.mark.parametrize(
+    "folder", ["tests/estimators", "tests/oracles", "tests/metrics", "tests/plotting", "examples"]
+)
 def test_only_the_tests_of_a_floor_look_into_it(folder):
     for path in in_source_tree(folder).rglob("*.py"):
         private = [name for name in imported_by(path) if name.startswith("sksoftmax._")]

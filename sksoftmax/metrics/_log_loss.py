@@ -1,4 +1,4 @@
-"""Scores of probabilistic classifiers, for ``scoring=`` in cross-validation and grid search."""
+"""The log-loss of a fitted classifier as a scorer, for cross-validation and grid search."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import UNUSED
 
 from sksoftmax._targets import check_sample_weight, encode_proba
-
-__all__ = ["LogLossScorer", "log_loss_scorer"]
 
 
 class LogLossScorer(BaseEstimator):
