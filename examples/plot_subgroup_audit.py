@@ -70,9 +70,9 @@ print(report)
 # them no temperature would make its statements fit (``inf``).
 #
 # With what people say about their health among the features (the imputed numbers included, as they
-# come), those in fair health and those with a limitation are no longer distinguishable by
-# calibration, and the model is surer of the former, with reason. One group remains, and it points at
-# the data: an imputed number is treated like an answer, and where it was imputed the model is wrong.
+# come), those in fair health and those with a limitation are no longer distinguishable by their
+# calibration, and the model is surer of the former, with reason. One group remains, and it points
+# at the data: an imputed number is treated like an answer, and where it is, the model is wrong.
 
 proba_health, _ = fit(plan, health)
 report_health = subgroup_report(visits[test], proba_health, groups, labels=classes, intersections=1)

@@ -207,6 +207,11 @@ def hessian_product(
     return rows.per_entry(scale[rows.row] * proba * centred, out)
 
 
+def look_at_proba(proba: Floats) -> tuple[Integers, Floats, Floats, float]:
+    """Argmax, maximum and sum of each row, and the smallest entry of all that is not NaN."""
+    return proba.argmax(axis=1), proba.max(axis=1), proba.sum(axis=1), float(np.nanmin(proba))
+
+
 def _loss(
     rows: _Rows,
     target: Integers | Floats,

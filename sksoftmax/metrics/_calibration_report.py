@@ -10,6 +10,7 @@ from sksoftmax.metrics._calibration_error import calibration_error, error_interv
 from sksoftmax.metrics._estimates import (
     Estimate,
     check_confidence_level,
+    clipped,
     mean_estimate,
     share_estimate,
 )
@@ -44,8 +45,10 @@ class CalibrationReport(Mapping[str, Estimate]):
 
     ``print`` shows a table, notebooks show one in HTML.
 
-    Attributes
+    Parameters
     ----------
+    estimates : dict of str to Estimate
+        Metrics by name.
     n_samples, n_classes, n_bins : int
         Rows that count, columns, bins of the calibration errors.
     confidence_level : float
@@ -147,19 +150,19 @@ def calibration_report(
 ) -> CalibrationReport:
     """Measure how good probabilities are: each metric with a confidence interval.
 
-    =================  =============================================================================
-    ``nll``            log-loss in nats; infinite if a label has probability 0
-    ``brier``          Brier score: mean of sum_k (p_k - y_k)^2, from 0 to 2
-    ``accuracy``       share of rows whose largest probability is at the label
-    ``confidence``     mean of the largest probability
-    ``overconfidence`` mean confidence minus accuracy
-    ``entropy``        mean of -sum_k p_k log p_k, in nats; equal to the NLL where a temperature
-                       fitted to the same rows is 1
-    ``ece``            top-label calibration error, bins of equal width
-    ``ece_debiased``   the same, less an estimate of what chance adds to it
-    ``ece_quantile``   top-label calibration error, bins of equal weight
-    ``ece_classwise``  mean over the classes of their calibration errors, bins of equal width
-    =================  =============================================================================
+    ==================  ============================================================================
+    ``nll``             log-loss in nats; infinite if a label has probability 0
+    ``brier``           Brier score: mean of sum_k (p_k - y_k)^2, from 0 to 2
+    ``accuracy``        share of rows whose largest probability is at the label
+    ``confidence``      mean of the largest probability
+    ``overconfidence``  mean confidence minus accuracy
+    ``entropy``         mean of -sum_k p_k log p_k, in nats; equal to the NLL where a temperature
+                        fitted to the same rows is 1
+    ``ece``             top-label calibration error, bins of equal width
+    ``ece_debiased``    the same, less an estimate of what chance adds to it
+    ``ece_quantile``    top-label calibration error, bins of equal weight
+    ``ece_classwise``   mean over the classes of their calibration errors, bins of equal width
+    ==================  ============================================================================
 
     Parameters
     ----------
@@ -246,12 +249,12 @@ def _mean_metrics(predictions: Predictions, z: float) -> dict[str, Estimate]:
     weight, correct = predictions.weight, predictions.correct
     excess = predictions.confidence - correct
     return {
-        "nll": mean_estimate(predictions.log_loss, weight, z).clipped(0, float("inf")),
-        "brier": mean_estimate(predictions.brier, weight, z).clipped(0, 2),
+        "nll": clipped(mean_estimate(predictions.log_loss, weight, z), 0, float("inf")),
+        "brier": clipped(mean_estimate(predictions.brier, weight, z), 0, 2),
         "accuracy": share_estimate(correct, weight, z),
-        "confidence": mean_estimate(predictions.confidence, weight, z).clipped(0, 1),
-        "overconfidence": mean_estimate(excess, weight, z).clipped(-1, 1),
-        "entropy": mean_estimate(predictions.entropy, weight, z).clipped(0, float("inf")),
+        "confidence": clipped(mean_estimate(predictions.confidence, weight, z), 0, 1),
+        "overconfidence": clipped(mean_estimate(excess, weight, z), -1, 1),
+        "entropy": clipped(mean_estimate(predictions.entropy, weight, z), 0, float("inf")),
     }
 
 

@@ -13,6 +13,13 @@ from sksoftmax._estimator import check_number
 class Estimate(NamedTuple):
     """A number and its confidence interval; NaN where there is none.
 
+    Parameters
+    ----------
+    value : float
+        The estimate.
+    low, high : float
+        Limits of its interval.
+
     Examples
     --------
     >>> from sksoftmax.metrics import calibration_report
@@ -26,13 +33,14 @@ class Estimate(NamedTuple):
     low: float = np.nan
     high: float = np.nan
 
-    def clipped(self, lowest: float, highest: float) -> Estimate:
-        """The interval within what is possible."""
-        low, high = np.clip([self.low, self.high], lowest, highest).tolist()
-        return Estimate(self.value, low, high)
-
 
 NONE = Estimate(np.nan)
+
+
+def clipped(estimate: Estimate, lowest: float, highest: float) -> Estimate:
+    """The estimate with its interval within what is possible."""
+    low, high = np.clip([estimate.low, estimate.high], lowest, highest).tolist()
+    return Estimate(estimate.value, low, high)
 
 
 def check_confidence_level(level: Any) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from sksoftmax._arrays import RowLayout, as_floats
+from sksoftmax._kernel import look_at_proba
 from sksoftmax._loss_arguments import probability_rows
 from sksoftmax._targets import check_sample_weight, label_text
 
@@ -27,6 +28,7 @@ class Predictions:
     target : int64 ndarray of shape (n_samples,)
     proba : float32 or float64 ndarray of shape (n_samples, n_classes), rows of sum 1
     predicted : int64 ndarray of shape (n_samples,), the first of the largest probabilities
+    confidence : float64 ndarray of shape (n_samples,), those largest probabilities
     weight : float64 ndarray of shape (n_samples,), all positive, or None
     kept : indices of the caller's rows, or None for all; rows of weight zero are left out
     """
@@ -35,6 +37,7 @@ class Predictions:
     target: np.ndarray
     proba: np.ndarray
     predicted: np.ndarray
+    confidence: np.ndarray
     weight: np.ndarray | None
     kept: np.ndarray | None = None
 
@@ -47,11 +50,6 @@ class Predictions:
     def n_samples(self) -> int:
         """Number of rows that count."""
         return len(self.target)
-
-    @cached_property
-    def confidence(self) -> np.ndarray:
-        """The largest probability of each row, in float64."""
-        return self._at(self.predicted)
 
     @cached_property
     def correct(self) -> np.ndarray:
@@ -102,12 +100,12 @@ def check_predictions(
     4. weights; rows of weight zero are checked and then left out
     """
     proba, names = _probability_table(y_proba)  # 1
-    predicted = _scan(proba)
+    predicted, confidence = _scan(proba)
     y = _label_vector(y_true, len(proba))
     classes = _find_classes(y, labels, names, proba.shape[1])  # 2
     target = _columns_of(y, classes)  # 3
     weight, _ = check_sample_weight(sample_weight, len(proba))  # 4
-    checked = Predictions(classes, target, proba, predicted, weight)
+    checked = Predictions(classes, target, proba, predicted, confidence, weight)
     if weight is None or weight.all():
         return checked
     kept = np.flatnonzero(weight)
@@ -116,6 +114,7 @@ def check_predictions(
         target=target[kept],
         proba=proba[kept],
         predicted=predicted[kept],
+        confidence=confidence[kept],
         weight=weight[kept],
         kept=kept,
     )
@@ -142,7 +141,7 @@ def _probability_table(y_proba: Any) -> tuple[np.ndarray, list[Any] | None]:
             "two classes, or shape (n_samples,): the probabilities of the second of two classes; "
             f"got shape {proba.shape}."
         )
-    return np.ascontiguousarray(proba), names
+    return np.require(proba, requirements=["C_CONTIGUOUS", "ALIGNED"]), names
 
 
 def _blocks(shape: tuple[int, ...]) -> list[slice]:
@@ -151,20 +150,13 @@ def _blocks(shape: tuple[int, ...]) -> list[slice]:
     return [slice(start, start + height) for start in range(0, shape[0], height)]
 
 
-def _scan(proba: np.ndarray) -> np.ndarray:
-    """The argmax of each row, and in the same read of the array: are these probabilities?"""
-    predicted = np.empty(len(proba), dtype=np.int64)
-    total = np.empty(len(proba))
-    smallest = np.inf
-    for rows in _blocks(proba.shape):
-        block = proba[rows]
-        block.argmax(axis=1, out=predicted[rows])
-        np.einsum("ik->i", block, out=total[rows], dtype=np.float64, casting="same_kind")
-        smallest = min(smallest, block.min())  # NaN is no minimum, but then the sum is NaN
+def _scan(proba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Argmax and maximum of each row, and in the same read: are these probabilities?"""
+    predicted, confidence, total, smallest = look_at_proba(proba)
     exact = 1e-6 if proba.dtype == np.float64 else 1e-4
-    if not (smallest >= 0 and np.abs(total - 1).max() <= exact):
+    if not (smallest >= 0 and total.min() >= 1 - exact and total.max() <= 1 + exact):
         probability_rows(proba, "y_proba", RowLayout.of(proba, -1, "y_proba"))  # says which row
-    return predicted
+    return predicted, confidence
 
 
 # Labels

@@ -26,7 +26,7 @@ from sksoftmax.metrics._tables import import_pandas, plural
 class Subgroup:
     """One group: what was measured of it, and how it differs from the rest.
 
-    Attributes
+    Parameters
     ----------
     by : tuple of str
         Names of the group columns; empty for all rows together.
@@ -67,7 +67,7 @@ class Subgroup:
 class SubgroupReport:
     """What `subgroup_report` found; ``print`` shows tables, notebooks show them in HTML.
 
-    Attributes
+    Parameters
     ----------
     overall : Subgroup
         All rows together.

@@ -17,6 +17,7 @@ from sksoftmax.metrics._calibration_error import (
 from sksoftmax.metrics._estimates import (
     NONE,
     Estimate,
+    clipped,
     effective_size,
     mean_estimate,
     mean_p_value,
@@ -34,7 +35,7 @@ Z95 = 1.959963984540054  # of the intervals that the temperature solver gives
 class TemperatureTest(NamedTuple):
     """Likelihood-ratio test of one temperature for all groups of a division of the rows.
 
-    Attributes
+    Parameters
     ----------
     by : tuple of str
         Names of the group columns.
@@ -101,10 +102,10 @@ class Measurer:
         infinity = float("inf")
         estimates = {
             "accuracy": share_estimate(correct, weight, z),
-            "confidence": mean_estimate(confidence, weight, z).clipped(0, 1),
-            "overconfidence": mean_estimate(confidence - correct, weight, z).clipped(-1, 1),
-            "nll": mean_estimate(data.log_loss[rows], weight, z).clipped(0, infinity),
-            "entropy": mean_estimate(data.entropy[rows], weight, z).clipped(0, infinity),
+            "confidence": clipped(mean_estimate(confidence, weight, z), 0, 1),
+            "overconfidence": clipped(mean_estimate(confidence - correct, weight, z), -1, 1),
+            "nll": clipped(mean_estimate(data.log_loss[rows], weight, z), 0, infinity),
+            "entropy": clipped(mean_estimate(data.entropy[rows], weight, z), 0, infinity),
             "ece": Estimate(debiased, *error_interval(cells, z)),
             "temperature": temperature,
         }

@@ -22,7 +22,7 @@ _STRIP = "sksoftmax: histogram of confidences"  # the label by which an overlay 
 class ReliabilityCurve:
     """The bins of a reliability diagram that hold rows.
 
-    Attributes
+    Parameters
     ----------
     label : object
         The class, or None for the top label.
@@ -54,12 +54,14 @@ class ReliabilityCurve:
     mass: np.ndarray
     ece: float
 
-    @classmethod
-    def of(cls, label: Any, cells: Cells, z: float) -> ReliabilityCurve:
-        """From cells of the top label or of one class."""
-        low, high = wilson(cells.accuracy, cells.n, z)
-        error = calibration_error(cells)
-        return cls(label, cells.confidence, cells.accuracy, low, high, cells.n, cells.mass, error)
+
+def _curve(label: Any, cells: Cells, z: float) -> ReliabilityCurve:
+    """From cells of the top label or of one class."""
+    low, high = wilson(cells.accuracy, cells.n, z)
+    error = calibration_error(cells)
+    return ReliabilityCurve(
+        label, cells.confidence, cells.accuracy, low, high, cells.n, cells.mass, error
+    )
 
 
 class ReliabilityDisplay:
@@ -188,7 +190,7 @@ class ReliabilityDisplay:
         cells = cells_of(data, kind, binning)
         names = data.classes if kind == "classwise" else [None]
         return cls(
-            [ReliabilityCurve.of(name, cells.of_group(g), z) for g, name in enumerate(names)],
+            [_curve(name, cells.of_group(g), z) for g, name in enumerate(names)],
             kind=kind,
             histogram=_histogram(data, kind, binning.n_bins),
             ece=calibration_error(cells),

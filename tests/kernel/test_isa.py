@@ -10,7 +10,7 @@ from sksoftmax import _kernel
 from .processes import run_python, run_script
 
 HERE = Path(__file__).parent
-NUMERICAL_TESTS = ["exp", "softmax", "loss", "ragged", "laws", "errors"]
+NUMERICAL_TESTS = ["exp", "softmax", "loss", "ragged", "laws", "errors", "proba"]
 ACTIVE, AVAILABLE = _kernel.kernel_info()["name"], _kernel.kernel_info()["available"]
 
 SAY_NAME = "from sksoftmax._kernel import kernel_info; print(kernel_info()['name'])"
