@@ -22,7 +22,7 @@ Rows = tuple[Any, Any, Any, Any]
 """X, y, y_proba, sample_weight, as they were given."""
 
 _AUTO_EARLY_STOPPING_ROWS = 10_000
-_LARGEST_WEIGHT = 1e100  # sums of weights must stay finite with any scale
+_LARGEST_WEIGHT = 1e100  # so that sums of weights stay finite with any scale
 
 
 def fit_model(model: Any, given: Rows, classes: Any, given_validation: Rows) -> bool:
@@ -71,10 +71,10 @@ def _labelled_rows(
     weight = targets.sample_weight
     if weight is not None:
         weight = np.ldexp(weight, targets.weight_exponent)
-        if not 0 < weight.sum() < _LARGEST_WEIGHT:
+        if not 1 / _LARGEST_WEIGHT < weight.sum() < _LARGEST_WEIGHT:
             raise ValueError(
-                f"sample_weight: the sum of the weights (times class_weight) is {weight.sum()}; "
-                f"it must be positive and below {_LARGEST_WEIGHT:g}."
+                f"sample_weight: the sum of the weights (times class_weight) is {weight.sum()}; it "
+                f"must be between {1 / _LARGEST_WEIGHT:g} and {_LARGEST_WEIGHT:g}."
             )
     return LabelledRows(X, targets.target, labels, weight), targets.classes
 
@@ -189,5 +189,5 @@ def _validation_names() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        message = re.sub(r"\b(X|y|y_proba|sample_weight)\b", r"\1_val", str(error))
-        raise type(error)(message) from None
+        message, n_named = re.subn(r"\b(X|y|y_proba|sample_weight)\b", r"\1_val", str(error))
+        raise type(error)(message if n_named else f"X_val: {message}") from None

@@ -20,6 +20,8 @@ from sksoftmax._estimator import (
 from sksoftmax._interactions import interaction_groups
 from sksoftmax._trees import MOST_BINS, Growth
 
+_LARGEST = 1e30  # of a factor: what it multiplies stays finite in float32
+
 STRATEGIES = ("multi_output_tree", "one_output_per_tree")
 
 
@@ -102,7 +104,8 @@ def check_parameters(model: Any) -> None:
 
 
 def _check_growth(model: Any) -> None:
-    check_number(model.learning_rate, "learning_rate", "a positive number", above=0)
+    accepted = f"a positive number below {_LARGEST:g}"
+    check_number(model.learning_rate, "learning_rate", accepted, above=0, below=_LARGEST)
     check_integer(model.max_iter, "max_iter", "an integer >= 1", at_least=1)
     if model.max_leaf_nodes is not None:
         accepted = "None or an integer >= 2"
@@ -110,8 +113,9 @@ def _check_growth(model: Any) -> None:
     if model.max_depth is not None:
         check_integer(model.max_depth, "max_depth", "None or an integer >= 1", at_least=1)
     check_integer(model.min_samples_leaf, "min_samples_leaf", "an integer >= 1", at_least=1)
-    accepted = "a finite number >= 0"
-    check_number(model.l2_regularization, "l2_regularization", accepted, at_least=0)
+    for name in ("l2_regularization", "logit_l2"):
+        accepted = f"a number >= 0 and below {_LARGEST:g}"
+        check_number(getattr(model, name), name, accepted, at_least=0, below=_LARGEST)
     for name in ("subsample", "max_features"):
         share = check_number(getattr(model, name), name, "a number in (0, 1]", above=0)
         if share > 1:
@@ -126,7 +130,6 @@ def _check_growth(model: Any) -> None:
     check_choice(model.multi_strategy, "multi_strategy", STRATEGIES)
     share = model.label_smoothing
     check_number(share, "label_smoothing", "a number in [0, 1)", at_least=0, below=1)
-    check_number(model.logit_l2, "logit_l2", "a finite number >= 0", at_least=0)
 
 
 def _check_validation_fraction(fraction: Any) -> None:

@@ -7,10 +7,7 @@ import numpy as np
 _ABSENT = 1e-6
 """Probability of a class without rows, if no class with rows has less."""
 
-_BITS = 30
-"""Probabilities are rounded to 2^-30, so that their weighted sums are exact in any order."""
-
-_GRID = 20
+_GRID = 20  # bits after the point
 
 _ROWS_AT_ONCE = 4096
 
@@ -21,7 +18,7 @@ def class_totals(target, sample_weight, n_classes):
     Every term is a multiple of one power of two, and no sum reaches 2^53 of them.
     """
     total = float(len(target)) if sample_weight is None else math.fsum(sample_weight)
-    bits = min(_BITS, 52 - math.frexp(total)[1])
+    bits = 52 - math.frexp(total)[1]
     sums = np.zeros(n_classes)
     for start in range(0, len(target), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)

@@ -36,6 +36,9 @@ _LARGE_WEIGHT = 64.0
 """Row weights up to here leave wide records all their bits (64 * 2^24 = 2^30 fits in int32), and
 mean weights up to here need no other unit."""
 
+_SMALL_WEIGHT = 2.0**-32
+"""Mean weights down to here need no other unit: scales of 2^30 / weight are far from overflow."""
+
 
 def sketch_columns(sketch, n_classes):
     """Columns of the projection: n_classes - 1 (exact) for None or what is no smaller."""
@@ -96,12 +99,12 @@ class Scales:
 
 
 def weight_unit_for(total_weight, n_rows):
-    """The power of two in which weights are counted: 1 unless they are large.
+    """The power of two in which weights are counted: 1 unless they are very large or small.
 
     The inner rounding of a record must stay finer than the outer one.
     """
     mean = total_weight / n_rows
-    return 1.0 if mean <= _LARGE_WEIGHT else _power_of_two(mean)
+    return 1.0 if _SMALL_WEIGHT <= mean <= _LARGE_WEIGHT else _power_of_two(mean)
 
 
 def scales_for(total_weight, n_rows, largest_weight, largest_gradient):

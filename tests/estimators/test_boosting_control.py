@@ -142,6 +142,7 @@ def test_a_class_of_one_row_stays_in_training(noisy):
         ({}, {"sample_weight_val": [1.0]}, "these need X_val"),
         ({"early_stopping": False}, {"X_val": [[0.0] * 6], "y_val": [0]}, "early_stopping=False"),
         ({}, {"X_val": [[0.0] * 5], "y_val": [0]}, "X_val has 5 features"),
+        ({}, {"X_val": np.zeros((0, 6)), "y_val": []}, r"X_val: Found array with 0 sample"),
         ({}, {"X_val": [[0.0] * 6], "y_val": [9]}, r"y_val holds labels \[9\]"),
         ({}, {"X_val": [[0.0] * 6], "y_val": [0, 1]}, "y_val has 2 labels, but X_val has 1 rows"),
         ({"early_stopping": True, "validation_fraction": 900}, {}, "validation_fraction=900 asks"),

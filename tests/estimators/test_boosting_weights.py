@@ -139,7 +139,7 @@ def test_weights_that_make_no_sense_are_refused(weight, message, seven_classes):
 def test_weights_of_any_size_are_taken(seven_classes):
     X, y = seven_classes
     reference = SoftmaxBoostingClassifier(**EXACT, l2_regularization=0).fit(X, y)
-    for scale in (2.0**-3, 2.0**30, 2.0**200):
+    for scale in (2.0**-3, 2.0**7, 2.0**30, 2.0**200):
         least = {"min_samples_leaf": max(1, round(20 * scale))}
         model = SoftmaxBoostingClassifier(**EXACT, l2_regularization=0, **least)
         model.fit(X, y, np.full(len(y), scale))
@@ -147,7 +147,16 @@ def test_weights_of_any_size_are_taken(seven_classes):
         assert loss == pytest.approx(expected, rel=0.25 if scale < 1 else 1e-3)
 
 
-def test_absurd_sums_of_weights_are_refused(seven_classes):
+def test_tiny_weights_split_nothing_but_count(seven_classes):
+    X, y = seven_classes
+    model = SoftmaxBoostingClassifier(**EXACT).fit(X, y, np.where(y < 3, 1e-40, 2e-40))
+    assert model.apply(X).max() == 0
+    shares = np.bincount(y, np.where(y < 3, 1, 2)) / np.where(y < 3, 1, 2).sum()
+    np.testing.assert_allclose(model.predict_proba(X[:1])[0], shares, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_absurd_sums_of_weights_are_refused(scale, seven_classes):
     X, y = seven_classes
     with pytest.raises(ValueError, match="sample_weight: the sum of the weights"):
-        SoftmaxBoostingClassifier().fit(X, y, np.full(len(y), 1e300))
+        SoftmaxBoostingClassifier().fit(X, y, np.full(len(y), scale))
