@@ -84,8 +84,6 @@ def leaf_values(
     leaf_ptr: Any,
     l2: float,
     learning_rate: float,
-    curvature: str = "abs",
-    centering: str = "constrained",
     n_threads: int,
     values: Any,
 ) -> None: ...

@@ -54,6 +54,17 @@ class Problem:
         """What the kernel's gradient says in float64, without the weight."""
         return self.loss_gradient()[1]
 
+    def smoothed(self):
+        """The target that the residual is taken from, (n_rows, n_classes) float64."""
+        K, s = self.n_classes, self.label_smoothing
+        target = np.eye(K)[self.target] if self.target.ndim == 1 else self.target.astype(float)
+        return (1 - s) * target + s / K
+
+    def curvature(self):
+        """|p - y| to be expected of a label drawn from the smoothed target."""
+        p, q = self.proba(), self.smoothed()
+        return p * (1 - q) + q * (1 - p)
+
     def loss_gradient(self):
         target = self.target if self.target.ndim == 1 else self.target.astype(np.float64)
         return _kernel.loss_gradient(

@@ -63,10 +63,12 @@ def test_every_tree_and_leaf_is_that_of_plain_numpy(options):
     for tree, (nodes, bitsets, values) in enumerate(trees):
         proba = softmax(logits, axis=1)
         residual = weight[:, None] * (proba - target)
-        sums = np.column_stack([residual, weight * split_curvature(proba, target), weight])
+        curvatures = weight[:, None] * curvature(proba, target)
+        sums = np.column_stack([residual, curvatures.sum(axis=1) / 2, weight])
         n_followed += compare_trees(nodes, bitsets, leaves[:, tree], codes, sums, model)
         for leaf, value in enumerate(values):
-            expected = newton_step(residual[leaves[:, tree] == leaf], model)
+            inside = leaves[:, tree] == leaf
+            expected = newton_step(residual[inside], curvatures[inside], model)
             assert_allclose(value, expected, rtol=1e-3, atol=1e-5)
             assert value.astype(float).sum() == 0
         logits += values[leaves[:, tree]]
@@ -81,8 +83,9 @@ def codes_and_trees(model, X):
     return forest.mapper.transform(np.ascontiguousarray(X)), list(forest.trees)
 
 
-def split_curvature(proba, target):
-    return np.abs(proba - target).sum(axis=1) / 2
+def curvature(proba, target):
+    """|p - y| to be expected of a label drawn from the target."""
+    return proba * (1 - target) + target * (1 - proba)
 
 
 def compare_trees(nodes, bitsets, leaf_of_row, codes, sums, model):
@@ -119,8 +122,8 @@ def compare_trees(nodes, bitsets, leaf_of_row, codes, sums, model):
     return assert_same_tree(grown, arguments, rtol=1e-4, gain_rtol=1e-3)
 
 
-def newton_step(residual, model):
-    """v = -learning_rate (G - mu) / D, D = sum |residual| + l2, mu such that v sums to zero."""
-    G, D = residual.sum(axis=0), np.abs(residual).sum(axis=0) + model.l2_regularization
-    mu = np.sum(G / D) / np.sum(1 / D)
-    return -model.learning_rate * (G - mu) / D
+def newton_step(residual, curvatures, model):
+    """v = -learning_rate G / D, D = sum of the curvatures + l2, less its mean."""
+    G, D = residual.sum(axis=0), curvatures.sum(axis=0) + model.l2_regularization
+    v = -model.learning_rate * G / D
+    return v - v.mean()

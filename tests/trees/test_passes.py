@@ -57,7 +57,6 @@ def test_any_number_of_columns_is_projected(n_classes):
         _, gradient, *_ = advance(problem, projection=projection, has_curvature=True)
         expected = residual @ projection
         assert np.all(np.abs(gradient[:, :-1] - expected) <= rounding(problem, projection))
-        assert_allclose(gradient[:, -1], np.abs(residual).sum(axis=1) / 2, rtol=1e-5, atol=1e-6)
 
 
 def test_the_largest_gradient_leaves_out_the_curvature():
@@ -65,6 +64,28 @@ def test_the_largest_gradient_leaves_out_the_curvature():
     projection = 1e-3 * projection_of(10, 2)
     _, gradient, *_, largest = advance(problem, projection=projection, has_curvature=True)
     assert largest == np.abs(gradient[:, :-1]).max() < gradient[:, -1].max()
+
+
+@pytest.mark.parametrize("n_classes", CLASSES)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_curvature_of_a_row_is_half_the_sum_over_its_classes(n_classes, options):
+    problem = make_problem(37, n_classes, **options)
+    projection = projection_of(n_classes, 1)
+    _, gradient, *_ = advance(problem, projection=projection, has_curvature=True)
+    expected = problem.curvature().sum(axis=1) / 2
+    assert_allclose(expected, 1 - (problem.proba() * problem.smoothed()).sum(axis=1), atol=1e-6)
+    assert_allclose(gradient[:, 1], expected, rtol=1e-5, atol=2e-6)
+
+
+def test_the_curvature_of_a_hard_label_is_its_residual_and_never_negative():
+    problem = make_problem(300, 5, scale=12.0)
+    projection = np.eye(5, dtype=np.float32)
+    _, gradient, *_ = advance(problem, projection=projection, has_curvature=True)
+    rows = np.arange(300)
+    assert_array_equal(gradient[:, -1], -gradient[rows, problem.target])
+    soft = make_problem(300, 5, soft=True, scale=30.0, label_smoothing=0.1)
+    _, gradient, *_ = advance(soft, projection=projection, has_curvature=True)
+    assert gradient[:, -1].min() >= 0
 
 
 @pytest.mark.parametrize("n_classes", CLASSES)

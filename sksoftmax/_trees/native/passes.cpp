@@ -4,73 +4,13 @@
 #include "passes.h"
 
 #include "../../_kernel/native/product.h"
-#include "../../_kernel/native/rows_driver.h"
+#include "leaf_block.h"
+#include "pass_rows.h"
 
 namespace sksoftmax {
 namespace {
 
-using FloatV = Vec<float>;
-constexpr int kWidth = Simd<float>::width;
-
-// Rows taken together: their residuals fit in L1, and they fill whole tiles of the kernel.
-std::int64_t rows_at_once(std::int64_t n_classes) {
-  constexpr std::int64_t kEntries = 1 << 12, kFewest = 8, kTile = 32;
-  const std::int64_t rows = kEntries / n_classes;
-  return rows >= kTile ? rows / kTile * kTile : rows > kFewest ? rows : kFewest;
-}
-
-// Scratch carved out of one allocation, in whole cache lines with one of slack each.
-struct Carver {
-  char* memory;  // null: only the size is wanted
-  std::int64_t size = 0;
-  template <class T>
-  T* take(std::int64_t n) {
-    T* const part = memory == nullptr ? nullptr : reinterpret_cast<T*>(memory + size);
-    size += (n * static_cast<std::int64_t>(sizeof(T)) + 127) / 64 * 64;
-    return part;
-  }
-};
-
-// The kernel's job for a block of rows, and which of its instances does it.
-Job<float> residual_job(std::int64_t n_classes, const Targets& targets, std::int64_t row,
-                        const float* logits, std::int64_t n_rows, float* residual, float* loss) {
-  Job<float> job;
-  job.n_rows = n_rows;
-  job.n_classes = n_classes;
-  job.logits = logits;
-  job.target_index = targets.index != nullptr ? targets.index + row : nullptr;
-  job.target_proba = targets.proba != nullptr ? targets.proba + row * n_classes : nullptr;
-  job.label_smoothing = targets.label_smoothing;
-  job.logit_l2 = targets.logit_l2;
-  job.out = residual;
-  job.row_out = loss;
-  return job;
-}
-
 // --- advance ------------------------------------------------------------------------------------
-
-SKSOFTMAX_INLINE void add_to_row(float* row, const float* values, std::int64_t n) {
-  std::int64_t k = 0;
-  for (; k + kWidth <= n; k += kWidth)
-    store<float>(row + k, load<float>(row + k) + load<float>(values + k));
-  if (k < n) {
-    const int rest = static_cast<int>(n - k);
-    store_partial<float>(row + k,
-                         load_partial<float>(row + k, rest, 0.0f) +
-                             load_partial<float>(values + k, rest, 0.0f),
-                         rest);
-  }
-}
-
-SKSOFTMAX_INLINE FloatV absolute(FloatV v) { return v < 0.0f ? -v : v; }
-
-float half_sum_absolute(const float* row, std::int64_t n) {
-  FloatV sum = {};
-  std::int64_t k = 0;
-  for (; k + kWidth <= n; k += kWidth) sum += absolute(load<float>(row + k));
-  if (k < n) sum += absolute(load_partial<float>(row + k, static_cast<int>(n - k), 0.0f));
-  return 0.5f * sum_lanes<float>(sum)[0];
-}
 
 // products (rows, columns) = residual projection, lanes along the classes, the projection's columns
 // in rows.
@@ -140,8 +80,11 @@ struct AdvanceBlock {
   void update() const {
     if (job.leaf_of_row == nullptr) return;
     const std::int64_t K = job.n_classes;
-    for (std::int64_t i = 0; i < n_rows; ++i)
-      add_to_row(logits() + i * K, job.leaf_values + job.leaf_of_row[begin + i] * K, K);
+    with_widest(K, [&, this](auto v) SKSOFTMAX_INLINE_LAMBDA {
+      for (std::int64_t i = 0; i < n_rows; ++i)
+        combine<decltype(v)>(logits() + i * K, job.leaf_values + job.leaf_of_row[begin + i] * K, K,
+                             [](auto a, auto b) SKSOFTMAX_INLINE_LAMBDA { return a + b; });
+    });
   }
 
   Fault differentiate() const {
@@ -176,23 +119,26 @@ struct AdvanceBlock {
     return maximum_lanes<float>(largest)[0];
   }
 
+  SKSOFTMAX_INLINE float curvature_of(std::int64_t i) const {
+    const std::int64_t K = job.n_classes;
+    return RowCurvature(job.targets, K, begin + i, residual + i * K, logits() + i * K).half_sum(K);
+  }
+
+  // A whole vector is written where the rows that follow in this block overwrite what is too much.
   SKSOFTMAX_INLINE FloatV keep_row(std::int64_t i, std::int64_t padded, FloatV largest) const {
     const float* from = products + i * padded;
-    float* to = job.gradient + (begin + i) * job.stride();
-    std::int64_t j = 0;
-    for (; j + kWidth <= job.n_columns; j += kWidth) {
-      const FloatV v = load<float>(from + j);
-      store<float>(to + j, v);
-      largest = maximum<float>(largest, absolute(v));
-    }
-    if (j < job.n_columns) {
-      const int rest = static_cast<int>(job.n_columns - j);
-      const FloatV v = load_partial<float>(from + j, rest, 0.0f);
-      store_partial<float>(to + j, v, rest);
-      largest = maximum<float>(largest, absolute(v));
+    const std::int64_t stride = job.stride(), room = (n_rows - i) * stride;
+    float* to = job.gradient + (begin + i) * stride;
+    for (std::int64_t j = 0; j < job.n_columns; j += kWidth) {
+      const int rest = job.n_columns - j < kWidth ? static_cast<int>(job.n_columns - j) : kWidth;
+      const FloatV v =
+          rest < kWidth ? load_partial<float>(from + j, rest, 0.0f) : load<float>(from + j);
+      if (j + kWidth <= room) store<float>(to + j, v);
+      else store_partial<float>(to + j, v, rest);
+      largest = maximum<float>(largest, absolute<float>(v));
     }
     if (job.has_curvature)
-      to[job.n_columns] = half_sum_absolute(residual + i * job.n_classes, job.n_classes);
+      to[job.n_columns] = curvature_of(i);
     return largest;
   }
 };
@@ -297,108 +243,6 @@ void records(const RecordsJob& job, std::int64_t begin, std::int64_t end) {
 
 // --- leaf sums ----------------------------------------------------------------------------------
 
-constexpr int kHalf = kWidth / 2;
-typedef float HalfV __attribute__((vector_size(kVectorBytes / 2)));
-using DoubleV = Vec<double>;
-
-// Rounds to the grid 2^-24 (coarser where |v| > 1/2: floats are on it already).
-SKSOFTMAX_INLINE HalfV on_grid(HalfV v) {
-  constexpr float magic = 0x1.8p-1f;
-  return (v + magic) - magic;
-}
-
-struct LeafBlock {
-  const LeafJob& job;
-  float *logits, *target_proba, *residual, *proba, *loss;
-  std::int64_t* target_index;
-  double* weight;
-  std::int64_t n_rows = 0;
-
-  bool needs_proba() const {
-    const Targets& t = job.targets;
-    return job.curvature == Curvature::diagonal &&
-           (t.proba != nullptr || t.label_smoothing > 0.0f || t.logit_l2 > 0.0f);
-  }
-
-  LeafBlock(const LeafJob& job, Carver& carver) : job(job) {
-    const std::int64_t n = rows_at_once(job.n_classes), entries = n * job.n_classes;
-    logits = carver.take<float>(entries);
-    target_proba = carver.take<float>(job.targets.proba != nullptr ? entries : 0);
-    residual = carver.take<float>(entries);
-    proba = carver.take<float>(needs_proba() ? entries : 0);
-    loss = carver.take<float>(n);
-    target_index = carver.take<std::int64_t>(n);
-    weight = carver.take<double>(n);
-  }
-
-  void gather(std::int64_t begin, std::int64_t n) {
-    n_rows = n;
-    const std::int64_t K = job.n_classes;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t row = job.rows[begin + i];
-      std::memcpy(logits + i * K, job.logits + row * K, K * sizeof(float));
-      if (job.targets.proba != nullptr)
-        std::memcpy(target_proba + i * K, job.targets.proba + row * K, K * sizeof(float));
-      else
-        target_index[i] = job.targets.index[row];
-      weight[i] = job.weight != nullptr ? job.weight[row] : 1.0;
-    }
-  }
-
-  Fault differentiate() const {
-    Targets targets = job.targets;
-    if (targets.index != nullptr) targets.index = target_index;
-    if (targets.proba != nullptr) targets.proba = target_proba;
-    Job<float> kernel_job =
-        residual_job(job.n_classes, targets, 0, logits, n_rows, residual, loss);
-    const Fault fault = rows<float, Verb::loss_gradient>(kernel_job, 0, n_rows);
-    if (needs_proba()) {
-      kernel_job.out = proba;
-      kernel_job.target_index = nullptr;
-      kernel_job.target_proba = nullptr;
-      kernel_job.label_smoothing = kernel_job.logit_l2 = 0.0f;
-      rows_in_shape<float, Verb::softmax, false, false>(kernel_job, 0, n_rows);
-    }
-    return fault;
-  }
-
-  // x, exactly summable: on the grid, times the weight, on the grid of the terms.
-  SKSOFTMAX_INLINE DoubleV term(HalfV x, double w, DoubleV magic) const {
-    return (__builtin_convertvector(on_grid(x), DoubleV) * w + magic) - magic;
-  }
-
-  template <Curvature curvature>
-  void add_to(double* sums) const {
-    const std::int64_t K = job.n_classes;
-    const float* p = needs_proba() ? proba : residual;
-    const DoubleV magic = splat(0x1.8p52 * job.unit);
-    for (std::int64_t k = 0; k < K; k += kHalf) {
-      DoubleV G = {}, H = {};
-      for (std::int64_t i = 0; i < n_rows; ++i) {
-        HalfV r, x;
-        std::memcpy(&r, residual + i * K + k, sizeof r);
-        const DoubleV g = term(r, weight[i], magic);
-        G += g;
-        if constexpr (curvature == Curvature::absolute) {
-          H += g < 0.0 ? -g : g;
-        } else {  // |residual| is p or 1 - p where nothing smooths it
-          std::memcpy(&x, p + i * K + k, sizeof x);
-          x = x < 0.0f ? -x : x;
-          H += term(x * (1.0f - x), weight[i], magic);
-        }
-      }
-      const std::int64_t rest = K - k < kHalf ? K - k : kHalf;
-      for (std::int64_t j = 0; j < rest; ++j) {
-        sums[k + j] += G[j];
-        sums[K + k + j] += H[j];
-      }
-    }
-    const double weight_magic = 0x1.8p52 * job.weight_unit;
-    for (std::int64_t i = 0; i < n_rows; ++i)
-      sums[2 * K] += (weight[i] + weight_magic) - weight_magic;
-  }
-};
-
 std::int64_t leaf_workspace(const LeafJob& job) {
   Carver carver{nullptr};
   const LeafBlock block(job, carver);
@@ -409,15 +253,13 @@ Fault leaf_sums(const LeafJob& job, std::int64_t begin, std::int64_t end, char* 
                 double* sums) {
   Carver carver{workspace};
   LeafBlock block(job, carver);
-  const std::int64_t step = rows_at_once(job.n_classes);
   Fault first;
-  for (std::int64_t at = begin; at < end; at += step) {
-    block.gather(at, end - at < step ? end - at : step);
+  for (std::int64_t at = begin; at < end; at += block.most_rows) {
+    block.gather(at, end - at < block.most_rows ? end - at : block.most_rows);
     const Fault fault = block.differentiate();
     if (first.reason == Reason::none && fault.reason != Reason::none)
       first = {job.rows[at + fault.row], fault.reason};
-    if (job.curvature == Curvature::absolute) block.add_to<Curvature::absolute>(sums);
-    else block.add_to<Curvature::diagonal>(sums);
+    block.add_to(sums);
   }
   return first;
 }

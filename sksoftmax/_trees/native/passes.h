@@ -4,7 +4,12 @@
 //   advance      logits += leaf_values[leaf_of_row]; gradient = residual projection, with
 //                residual = softmax(logits) - target' + logit_l2 logits, never stored; loss
 //   records      fixed point: rint(w rint(gradient S))
-//   leaf sums    G_k = sum of w residual_k over the rows of a leaf, and a curvature H_k
+//   leaf sums    G_k = sum w residual_k and H_k = sum w (p_k (1 - q_k) + q_k (1 - p_k)) over the
+//                rows of a leaf, with p = softmax(logits) and q = target'
+//
+// The curvature of a row, p (1 - q) + q (1 - p), is the |p - y| to be expected of a label y drawn
+// from q: |residual| for a hard label, linear in q, and not zero before q is hard. Splits add up its
+// half sum over the classes, 1 - sum_k p_k q_k.
 //
 // Blocks of rows are fixed by the shape of the data alone, and what is summed over blocks is added
 // in their order (advance) or is exact (leaf sums): the same bits for any number of threads.
@@ -23,6 +28,8 @@ struct Targets {
   float label_smoothing = 0;
   float logit_l2 = 0;
   bool given() const { return index != nullptr || proba != nullptr; }
+  // Then the curvature is |residual|.
+  bool hard() const { return index != nullptr && label_smoothing == 0.0f && logit_l2 == 0.0f; }
 };
 
 constexpr std::int64_t kPadding = 16;  // floats in the widest vector
@@ -46,7 +53,7 @@ struct AdvanceJob {
   // transpose (n_columns, padded n_classes). Null: no gradient.
   const float* projection = nullptr;
   std::int64_t n_columns = 0;
-  bool has_curvature = false;                 // one more: 1/2 sum_k |residual_k|
+  bool has_curvature = false;                 // one more: 1 - sum_k p_k q_k
   float* gradient = nullptr;                  // (n_rows, n_columns [+ 1])
   float* loss = nullptr;                      // (n_rows), or null
   std::int64_t stride() const { return n_columns + (has_curvature ? 1 : 0); }
@@ -68,11 +75,6 @@ struct RecordsJob {
   std::int32_t* records = nullptr;  // (n_rows, lanes)
 };
 
-// H_k, up to a factor that the door knows, of the rows of a leaf:
-//   absolute   sum w |residual_k|
-//   diagonal   sum w p_k (1 - p_k)
-enum class Curvature : int { absolute, diagonal };
-
 // Leaf sums are exact. Residuals are rounded to the grid 2^-24, the terms w residual to the grid
 // `unit`, a power of two so large that every sum stays below 2^52 of it: additions of doubles then
 // round nothing. As long as unit <= 2^-24, a term of integer weight w is w times that of weight 1.
@@ -82,7 +84,7 @@ struct LeafJob {
   Targets targets;                     // one kind
   const double* weight = nullptr;      // per row, or null
   const std::int32_t* rows = nullptr;  // in the order of the leaves
-  Curvature curvature = Curvature::absolute;
+  std::int64_t n_listed = 0;           // how many
   double unit = 0, weight_unit = 0;
 };
 

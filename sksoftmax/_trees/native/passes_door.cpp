@@ -3,7 +3,6 @@
 #include "../../_kernel/native/door.h"
 
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
 
 #include <algorithm>
 #include <cmath>
@@ -255,8 +254,8 @@ std::vector<LeafChunk> chunks_of(const std::int64_t* leaf_ptr, std::int64_t n_le
 // Powers of two so large that no sum reaches 2^52 of them: |residual| <= 1 + logit_l2 max |z|, and
 // the weights of all rows bound those of a leaf (in the order of the rows: whatever the leaves).
 void choose_units(LeafJob& job, std::int64_t n_rows) {
-  double total = 0;
-  for (std::int64_t i = 0; i < n_rows; ++i) total += job.weight != nullptr ? job.weight[i] : 1.0;
+  double total = job.weight == nullptr ? static_cast<double>(n_rows) : 0.0;
+  for (std::int64_t i = 0; job.weight != nullptr && i < n_rows; ++i) total += job.weight[i];
   require(total > 0 && total < 0x1p500, "sample_weight: the sum must be positive and finite");
   float largest = 0;
   for (std::int64_t i = 0; job.targets.logit_l2 > 0 && i < n_rows * job.n_classes; ++i)
@@ -294,16 +293,6 @@ std::vector<double> leaf_sums(const LeafJob& job, const std::int64_t* leaf_ptr,
   return sums;
 }
 
-Curvature curvature_named(const std::string& name) {
-  require(name == "abs" || name == "diagonal", "curvature: must be 'abs' or 'diagonal'");
-  return name == "abs" ? Curvature::absolute : Curvature::diagonal;
-}
-
-Centering centering_named(const std::string& name) {
-  require(name == "constrained" || name == "mean", "centering: must be 'constrained' or 'mean'");
-  return name == "mean" ? Centering::mean : Centering::constrained;
-}
-
 void check_leaf_ptr(const In<std::int64_t>& leaf_ptr, std::int64_t n_rows) {
   const std::int64_t n = static_cast<std::int64_t>(leaf_ptr->size());
   const std::int64_t* p = leaf_ptr->data();
@@ -316,8 +305,7 @@ void check_leaf_ptr(const In<std::int64_t>& leaf_ptr, std::int64_t n_rows) {
 void leaf_values(std::int64_t n_classes, In<float> logits, In<std::int64_t> target_index,
                  In<float> target_proba, In<double> sample_weight, double label_smoothing,
                  double logit_l2, In<std::int32_t> rows, In<std::int64_t> leaf_ptr, double l2,
-                 double learning_rate, const std::string& curvature, const std::string& centering,
-                 int n_threads, Out<float> values) {
+                 double learning_rate, int n_threads, Out<float> values) {
   require(logits && rows && leaf_ptr && values, "logits, rows, leaf_ptr, values: are needed");
   require(n_threads >= 1, "n_threads: must be at least 1");
   check_number(l2, kMost, "l2: must be a finite number >= 0");
@@ -332,13 +320,10 @@ void leaf_values(std::int64_t n_classes, In<float> logits, In<std::int64_t> targ
   require(job.targets.given(), "target: is needed");
   job.weight = data_of(sample_weight, "sample_weight", n_rows);
   job.rows = rows->data();
-  job.curvature = curvature_named(curvature);
+  job.n_listed = static_cast<std::int64_t>(rows->size());
   check_leaf_ptr(leaf_ptr, static_cast<std::int64_t>(rows->size()));
   float* to = data_of(values, "values", n_leaves * n_classes);
-  const bool diagonal = job.curvature == Curvature::diagonal;
-  const double K = static_cast<double>(n_classes);
-  const LeafRule rule = {n_classes, diagonal ? K / (K - 1) : 1.0, logit_l2, l2, learning_rate,
-                         centering_named(centering)};
+  const LeafRule rule = {n_classes, logit_l2, l2, learning_rate};
 
   nb::gil_scoped_release release;
   check_range(job.rows, static_cast<std::int64_t>(rows->size()), n_rows, "rows");
@@ -370,8 +355,8 @@ void bind_passes(nb::module_& m) {
   m.def("leaf_values", &leaf_values, nb::kw_only(), nb::arg("n_classes"), optional("logits"),
         optional("target_index"), optional("target_proba"), optional("sample_weight"),
         nb::arg("label_smoothing"), nb::arg("logit_l2"), optional("rows"), optional("leaf_ptr"),
-        nb::arg("l2"), nb::arg("learning_rate"), nb::arg("curvature") = "abs",
-        nb::arg("centering") = "constrained", nb::arg("n_threads"), optional("values"));
+        nb::arg("l2"), nb::arg("learning_rate"), nb::arg("n_threads"),
+        optional("values"));
 }
 
 }  // namespace sksoftmax
