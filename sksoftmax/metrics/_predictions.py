@@ -102,8 +102,9 @@ def check_predictions(
     proba, names = _probability_table(y_proba)  # 1
     predicted, confidence = _scan(proba)
     y = _label_vector(y_true, len(proba))
-    classes = _find_classes(y, labels, names, proba.shape[1])  # 2
-    target = _columns_of(y, classes)  # 3
+    table = _presence(y)
+    classes = _find_classes(y, table, labels, names, proba.shape[1])  # 2
+    target = _columns_of(y, table, classes)  # 3
     weight, _ = check_sample_weight(sample_weight, len(proba))  # 4
     checked = Predictions(classes, target, proba, predicted, confidence, weight)
     if weight is None or weight.all():
@@ -200,7 +201,9 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def _find_classes(y: np.ndarray, labels: Any, names: list[Any] | None, n_classes: int) -> list[Any]:
+def _find_classes(
+    y: np.ndarray, table: _Presence | None, labels: Any, names: list[Any] | None, n_classes: int
+) -> list[Any]:
     missing = is_missing(y)
     if missing.any():
         row = int(np.argmax(missing))
@@ -210,7 +213,7 @@ def _find_classes(y: np.ndarray, labels: Any, names: list[Any] | None, n_classes
     elif names is not None:
         classes = _classes_of_columns(names, y)
     else:
-        classes = _sorted_labels(y)
+        classes = _sorted_labels(y, table)
     if len(classes) != n_classes:
         source = "labels names" if labels is not None else "y_true holds"
         raise ValueError(
@@ -245,8 +248,8 @@ def _classes_of_columns(names: list[Any], y: np.ndarray) -> list[Any]:
     )
 
 
-def _sorted_labels(y: np.ndarray) -> list[Any]:
-    if (table := _presence(y)) is not None:
+def _sorted_labels(y: np.ndarray, table: _Presence | None) -> list[Any]:
+    if table is not None:
         smallest, present, _ = table
         return [int(k) + smallest for k in np.flatnonzero(present)]
     try:
@@ -259,7 +262,10 @@ def _sorted_labels(y: np.ndarray) -> list[Any]:
         ) from None
 
 
-def _presence(y: np.ndarray) -> tuple[int, np.ndarray, np.ndarray] | None:
+_Presence = tuple[int, np.ndarray, np.ndarray]
+
+
+def _presence(y: np.ndarray) -> _Presence | None:
     """For integers that lie close: the smallest, which from there on occur, and y - smallest."""
     if y.dtype.kind not in "iu":
         return None
@@ -272,10 +278,10 @@ def _presence(y: np.ndarray) -> tuple[int, np.ndarray, np.ndarray] | None:
     return smallest, present, shifted
 
 
-def _columns_of(y: np.ndarray, classes: list[Any]) -> np.ndarray:
+def _columns_of(y: np.ndarray, table: _Presence | None, classes: list[Any]) -> np.ndarray:
     """The position of each label among the classes: a table for integers, else a dictionary."""
     position = {label: k for k, label in enumerate(classes)}
-    if (table := _presence(y)) is not None:
+    if table is not None:
         smallest, present, shifted = table
         of_value = np.full(len(present), -1, dtype=np.int64)
         for value in np.flatnonzero(present).tolist():

@@ -16,6 +16,7 @@ sys.path.append(str(ROOT))  # last, so that the installed sksoftmax is the one t
 from benchmarks import (  # noqa: E402  (the path comes first)
     PARTS,
     calibration,
+    calibration_error,
     fit,
     harness,
     loss_gradient,
@@ -131,6 +132,13 @@ def test_a_part_that_fails_hands_over_nothing(capfd):
 
     assert runner.measure_in_new_process("softmax", harness.Setting(size="unheard of")) is None
     assert "KeyError" in capfd.readouterr().err
+
+
+def test_the_calibration_error_agrees_with_netcal_where_that_is_installed():
+    table = calibration_error.run(TINY)
+
+    assert cells(table, "dtype") == ["float32", "float64"]
+    assert ("-" in cells(table, "netcal")) == bool(table.notes)
 
 
 def test_two_fits_run_side_by_side_and_agree():

@@ -26,10 +26,14 @@ struct Seen {
   }
 };
 
+// How far ahead memory is asked for: the hardware alone fetches too late (a third slower).
+constexpr std::int64_t kAheadBytes = 4096;
+
 // No branch depends on the entries, so that rows overlap: the pass is as fast as memory.
 template <class T>
 double look(const ProbaJob<T>& job, std::int64_t begin, std::int64_t end) {
   constexpr int width = Simd<T>::width;
+  constexpr std::int64_t kAhead = kAheadBytes / sizeof(T);  // beyond the end it does nothing
   const std::int64_t K = job.n_classes;
   const int rest = static_cast<int>(K % width);
   const auto there = first_lanes<T>(rest);
@@ -42,6 +46,7 @@ double look(const ProbaJob<T>& job, std::int64_t begin, std::int64_t end) {
     Vec<T> column = lanes;
     std::int64_t k = 0;
     for (; k + width <= K; k += width, column += splat<T>(width)) {
+      __builtin_prefetch(p + k + kAhead);
       const Vec<T> v = load<T>(p + k);
       seen.add(v, column);
       smallest = v < smallest ? v : smallest;
