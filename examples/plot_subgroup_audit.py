@@ -16,6 +16,7 @@ its tables and saves its picture.
 # neither 0 nor 1 it was imputed; here it counts as missing.
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import train_test_split
 from statsmodels.datasets import randhie
 
@@ -25,8 +26,9 @@ people = years[(known != known.shift()).any(axis=1)]
 visits = np.array(["none", "1-2", "3-5", "6+"])[np.digitize(people["mdvis"], [1, 3, 6])]
 
 rating = people[["hlthg", "hlthf", "hlthp"]].to_numpy() @ [1, 2, 3]
+scale = ["excellent", "good", "fair", "poor"]
 groups = {
-    "health": np.array(["excellent", "good", "fair", "poor"])[rating.astype(int)],
+    "health": pd.Categorical.from_codes(rating.astype(int), scale),  # tables keep its order
     "limited": people["physlm"].map({0.0: "no", 1.0: "yes"}).to_numpy(),
 }
 plan = people[["lncoins", "idp", "lpi", "fmde"]]

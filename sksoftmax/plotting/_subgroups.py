@@ -241,6 +241,8 @@ def _draw_open_ended(panel: Any, whiskers: list[tuple[int, float, Any]]) -> None
     left, right = panel.get_xlim()
     panel.set_xlim(left, right)
     for line, low, ink in whiskers:
+        if low >= right:  # all of it is out of the panel
+            continue
         panel.annotate(
             "", (right, line), (low, line),
             arrowprops={"arrowstyle": "->", "color": ink, "lw": 1.6, "shrinkA": 0, "shrinkB": 0},
