@@ -76,8 +76,8 @@ class SubgroupReport:
         and ``adjusted``.
     temperature_tests : list of TemperatureTest
         For each division of the rows: is one temperature enough for all its groups?
-    min_group_size, n_classes : int
-        Rows that a group needs, columns of the probabilities.
+    n_classes, min_group_size : int
+        Columns of the probabilities, rows that a group needs.
     confidence_level : float
         Level of the intervals.
 
