@@ -113,6 +113,13 @@ def test_class_weights_of_soft_targets_are_averaged(seven_classes, rng):
     assert_same(model.fit(X, y_proba=shares), by_hand, X)
 
 
+def test_soft_targets_are_fitted(rng):
+    X = np.repeat([[0.0], [1.0]], 200, axis=0)
+    shares = np.repeat([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], 200, axis=0)
+    model = SoftmaxBoostingClassifier(random_state=0).fit(X, y_proba=shares)
+    np.testing.assert_allclose(model.predict_proba(X), shares, atol=0.01)
+
+
 def test_weights_count_for_the_least_size_of_a_leaf(seven_classes):
     X, y = seven_classes
     light = SoftmaxBoostingClassifier(**EXACT, min_samples_leaf=20)
@@ -160,3 +167,10 @@ def test_absurd_sums_of_weights_are_refused(scale, seven_classes):
     X, y = seven_classes
     with pytest.raises(ValueError, match="sample_weight: the sum of the weights"):
         SoftmaxBoostingClassifier().fit(X, y, np.full(len(y), scale))
+
+
+def test_any_penalty_on_logits_is_taken(seven_classes):
+    X, y = seven_classes
+    for logit_l2 in (10.0, 1e6):
+        model = SoftmaxBoostingClassifier(max_iter=50, logit_l2=logit_l2).fit(X, y)
+        assert np.abs(model.decision_function(X)).max() < 0.1
