@@ -83,9 +83,11 @@ struct LeafBlock {
     if (targets.proba != nullptr) targets.proba = target_proba;
     const Fault fault = rows<float, Verb::loss_gradient>(
         residual_job(K, targets, 0, logits, n_rows, residual, loss), 0, n_rows);
-    for (std::int64_t i = 0; !targets.hard() && i < n_rows; ++i)
-      RowCurvature(targets, K, i, residual + i * K, logits + i * K)
-          .of_classes(K, curvature + i * K);
+    RowCurvature row(targets, K);
+    for (std::int64_t i = 0; !targets.hard() && i < n_rows; ++i) {
+      row.point_at(targets, K, i, residual + i * K, logits + i * K);
+      row.of_classes(K, curvature + i * K);
+    }
     return fault;
   }
 

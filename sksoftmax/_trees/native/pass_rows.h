@@ -87,19 +87,23 @@ SKSOFTMAX_INLINE void with_widest(std::int64_t n, F f) {
 
 // The curvature of a row, class by class: p = residual + q - logit_l2 z, q = target'.
 struct RowCurvature {
-  const float *residual, *logits, *proba;  // proba: the soft target, or null
-  std::int64_t target;                     // else its class
+  const float *residual = nullptr, *logits = nullptr;
+  const float* proba = nullptr;  // the soft target, or null
+  std::int64_t target = 0;       // else its class
   float keep, spread, logit_l2;
 
-  RowCurvature(const Targets& targets, std::int64_t n_classes, std::int64_t row,
-               const float* row_residual, const float* row_logits)
-      : residual(row_residual),
-        logits(row_logits),
-        proba(targets.proba != nullptr ? targets.proba + row * n_classes : nullptr),
-        target(targets.index != nullptr ? targets.index[row] : 0),
-        keep(1.0f - targets.label_smoothing),
+  RowCurvature(const Targets& targets, std::int64_t n_classes)
+      : keep(1.0f - targets.label_smoothing),
         spread(targets.label_smoothing / static_cast<float>(n_classes)),
         logit_l2(targets.logit_l2) {}
+
+  SKSOFTMAX_INLINE void point_at(const Targets& targets, std::int64_t n_classes, std::int64_t row,
+                                 const float* row_residual, const float* row_logits) {
+    residual = row_residual;
+    logits = row_logits;
+    proba = targets.proba != nullptr ? targets.proba + row * n_classes : nullptr;
+    target = targets.index != nullptr ? targets.index[row] : 0;
+  }
 
   // p and p (1 - q) + q (1 - p) of a class whose target, before smoothing, is share.
   SKSOFTMAX_INLINE float proba_of(std::int64_t k, float share) const {

@@ -116,12 +116,17 @@ struct AdvanceBlock {
                      {1, K, padded, padded});
     FloatV largest = {};
     for (std::int64_t i = 0; i < n_rows; ++i) largest = keep_row(i, padded, largest);
+    if (job.has_curvature) keep_curvatures();
     return maximum_lanes<float>(largest)[0];
   }
 
-  SKSOFTMAX_INLINE float curvature_of(std::int64_t i) const {
+  void keep_curvatures() const {
     const std::int64_t K = job.n_classes;
-    return RowCurvature(job.targets, K, begin + i, residual + i * K, logits() + i * K).half_sum(K);
+    RowCurvature row(job.targets, K);
+    for (std::int64_t i = 0; i < n_rows; ++i) {
+      row.point_at(job.targets, K, begin + i, residual + i * K, logits() + i * K);
+      job.gradient[(begin + i) * job.stride() + job.n_columns] = row.half_sum(K);
+    }
   }
 
   // A whole vector is written where the rows that follow in this block overwrite what is too much.
@@ -137,8 +142,6 @@ struct AdvanceBlock {
       else store_partial<float>(to + j, v, rest);
       largest = maximum<float>(largest, absolute<float>(v));
     }
-    if (job.has_curvature)
-      to[job.n_columns] = curvature_of(i);
     return largest;
   }
 };

@@ -207,9 +207,9 @@ void records(In<float> gradient, std::int64_t n_columns, bool has_curvature,
              int n_threads) {
   require(gradient && records, "gradient, records: are needed");
   require(n_threads >= 1, "n_threads: must be at least 1");
-  require(lanes == 4 || lanes == 8 || (lanes > 0 && lanes % 16 == 0),
+  require(lanes == 4 || lanes == 8 || (lanes > 0 && lanes < (1 << 28) && lanes % 16 == 0),
           "lanes: must be 4, 8 or a multiple of 16");
-  const std::int64_t stride = n_columns + (has_curvature ? 1 : 0);
+  const std::int64_t stride = std::min(n_columns, lanes) + (has_curvature ? 1 : 0);
   require(n_columns >= 1 && stride < lanes, "n_columns: the lanes cannot hold them and the weight");
   check_number(gradient_scale, kMost, "gradient_scale: must be a finite number >= 0");
   check_number(curvature_scale, kMost, "curvature_scale: must be a finite number >= 0");
@@ -309,7 +309,7 @@ void leaf_values(std::int64_t n_classes, In<float> logits, In<std::int64_t> targ
   require(logits && rows && leaf_ptr && values, "logits, rows, leaf_ptr, values: are needed");
   require(n_threads >= 1, "n_threads: must be at least 1");
   check_number(l2, kMost, "l2: must be a finite number >= 0");
-  check_number(learning_rate, kMost, "learning_rate: must be a finite number >= 0");
+  check_number(learning_rate, 0x1p64, "learning_rate: must be in [0, 2^64]");
   const std::int64_t n_rows = rows_of(static_cast<std::int64_t>(logits->size()), n_classes);
   const std::int64_t n_leaves = static_cast<std::int64_t>(leaf_ptr->size()) - 1;
   LeafJob job;
