@@ -422,9 +422,9 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        leaves : int32 ndarray of shape (n_samples, n_iter_) or (n_samples, n_iter_, n_classes)
+        leaves : int32 ndarray of shape (n_samples, n_trees) or (n_samples, n_iter, n_classes)
             Numbers of leaves, from 0 in each tree. With ``multi_strategy="one_output_per_tree"``
-            there is one tree per class.
+            there is one tree per class and iteration.
         """
         X = self._check_rows(X)
         return self._forest.apply(X, n_threads=self._threads())
