@@ -153,7 +153,7 @@ class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
     Equal seeds give equal models, whatever `n_jobs`.
 
     Memory, in bytes beside `X` and `y`: for each row ``n_features`` (bins) + ``4 n_classes``
-    (logits); for each training row 4 for each column of the sketch, 4 for each of the 4, 8 or 16 i
+    (logits); for each training row 4 for each column of the sketch, 4 for each of the 4, 8 or 16
     lanes that hold it with curvature and weight, and 16; histograms of at most 256 MiB (at least
     two); ``4 n_classes`` for each leaf of the model. A `fit` that needs more than there is raises
     before it starts.
