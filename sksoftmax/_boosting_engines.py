@@ -27,6 +27,14 @@ from sksoftmax._trees import (
 )
 
 
+_ENTRIES_PER_THREAD = 1 << 17
+"""Bins and logits of the training rows for which another thread saves more than it costs."""
+
+
+def _worth(n_threads: int, n_entries: int) -> int:
+    return min(n_threads, 1 + n_entries // _ENTRIES_PER_THREAD)
+
+
 class VectorTraining:
     """One tree per iteration, with a vector in each leaf.
 
@@ -49,8 +57,8 @@ class VectorTraining:
         is_categorical: np.ndarray,
         previous: VectorForest | None,
     ) -> None:
-        growth, n_threads = settings.growth(len(train)), settings.n_threads
-        n_classes = len(baseline_logits)
+        growth, n_classes = settings.growth(len(train)), len(baseline_logits)
+        n_threads = _worth(settings.n_threads, len(train) * (train.X.shape[1] + n_classes))
         needed = training_bytes(
             len(train),
             train.X.shape[1],
