@@ -26,7 +26,6 @@ from sksoftmax._trees import (
     training_bytes,
 )
 
-
 _ENTRIES_PER_THREAD = 1 << 17
 """Bins and logits of the training rows for which another thread saves more than it costs."""
 
