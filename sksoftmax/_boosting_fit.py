@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -129,6 +130,7 @@ def _start(
     model: Any, train: LabelledRows, validation: LabelledRows | None, goes_on: bool
 ) -> tuple[Any, Monitor]:
     settings = settings_of(model, train.X.shape[1], model._seed)
+    _warn_of_light_rows(train, settings.min_samples_leaf, model.multi_strategy)
     training = start_training(
         model.multi_strategy,
         settings,
@@ -152,6 +154,21 @@ def _start(
         validation_scores=model.validation_score_.tolist() if goes_on else [],
     )
     return training, monitor
+
+
+def _warn_of_light_rows(train: LabelledRows, least: int, multi_strategy: str) -> None:
+    """Warn where no tree can split because the rows are many but weigh little."""
+    if train.sample_weight is None or multi_strategy != "multi_output_tree":
+        return
+    total = float(train.sample_weight.sum())
+    if total < 2 * least <= len(train):
+        warnings.warn(
+            f"sample_weight and class_weight: the weights of {len(train)} rows sum to {total:.4g}, "
+            f"less than 2 * min_samples_leaf = {2 * least}, so no tree can split. min_samples_leaf "
+            "counts weights: scale them to a mean of 1.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _train(model: Any, training: Any, monitor: Monitor) -> bool:

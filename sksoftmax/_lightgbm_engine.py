@@ -50,7 +50,7 @@ def engine_parameters(
     `interaction_cst` are groups of columns that together hold every feature.
     """
     if sketch not in ("auto", None):
-        raise _cannot_honour("sketch", sketch, "there is nothing to sketch: leave it at 'auto'")
+        raise _cannot_honour("sketch", sketch, "'auto': scalar trees need no sketch")
     if max_leaf_nodes is not None and max_leaf_nodes > _MOST_LEAVES:
         raise _cannot_honour("max_leaf_nodes", max_leaf_nodes, f"at most {_MOST_LEAVES}")
     if min_samples_leaf != int(min_samples_leaf):
@@ -61,7 +61,7 @@ def engine_parameters(
         "learning_rate": learning_rate,
         "num_leaves": _MOST_LEAVES if max_leaf_nodes is None else max_leaf_nodes,
         "max_depth": -1 if max_depth is None else max_depth,
-        "min_data_in_leaf": int(min_samples_leaf),
+        "min_data_in_leaf": min(int(min_samples_leaf), np.iinfo(np.int32).max),
         "lambda_l2": l2_regularization,
         "bagging_fraction": subsample,
         "bagging_freq": 1 if subsample < 1 else 0,

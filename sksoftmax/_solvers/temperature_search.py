@@ -47,7 +47,7 @@ def search_temperature(objective, temperature, logits, target, sample_weight, n_
 
 
 def _objective(objective, logits, target, sample_weight, n_threads) -> Callable[[float], float]:
-    logits = logits.astype(np.float64, copy=False)
+    logits = np.ascontiguousarray(logits, dtype=np.float64)
     rows = np.arange(len(target))
     top = logits.argmax(axis=1)
     t = logits[rows, target] - logits[rows, top]

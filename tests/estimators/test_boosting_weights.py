@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_iris, make_classification
 
 from sksoftmax import SoftmaxBoostingClassifier
 
@@ -123,7 +123,8 @@ def test_soft_targets_are_fitted(rng):
 def test_weights_count_for_the_least_size_of_a_leaf(seven_classes):
     X, y = seven_classes
     light = SoftmaxBoostingClassifier(**EXACT, min_samples_leaf=20)
-    assert light.fit(X, y, np.full(len(y), 0.05)).apply(X).max() == 0  # 35 in all
+    with pytest.warns(UserWarning, match="the weights of 700 rows sum to 35"):
+        assert light.fit(X, y, np.full(len(y), 0.05)).apply(X).max() == 0
     assert light.fit(X, y, np.full(len(y), 0.1)).apply(X).max() in (1, 2)  # 70 in all
 
 
@@ -156,7 +157,8 @@ def test_weights_of_any_size_are_taken(seven_classes):
 
 def test_tiny_weights_split_nothing_but_count(seven_classes):
     X, y = seven_classes
-    model = SoftmaxBoostingClassifier(**EXACT).fit(X, y, np.where(y < 3, 1e-40, 2e-40))
+    with pytest.warns(UserWarning, match="no tree can split"):
+        model = SoftmaxBoostingClassifier(**EXACT).fit(X, y, np.where(y < 3, 1e-40, 2e-40))
     assert model.apply(X).max() == 0
     shares = np.bincount(y, np.where(y < 3, 1, 2)) / np.where(y < 3, 1, 2).sum()
     np.testing.assert_allclose(model.predict_proba(X[:1])[0], shares, rtol=1e-5)
@@ -174,3 +176,10 @@ def test_any_penalty_on_logits_is_taken(seven_classes):
     for logit_l2 in (10.0, 1e6):
         model = SoftmaxBoostingClassifier(max_iter=50, logit_l2=logit_l2).fit(X, y)
         assert np.abs(model.decision_function(X)).max() < 0.1
+
+
+def test_rows_that_weigh_too_little_to_split_are_warned_of():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxBoostingClassifier(max_iter=2, random_state=0)
+    with pytest.warns(UserWarning, match="the weights of 150 rows sum to 1.5"):
+        model.fit(X, y, sample_weight=np.full(150, 0.01))

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -551,3 +551,10 @@ def test_parameters_are_checked(drawn):
             TemperatureScaling(**{name: "features or so"}).fit(*drawn)
     with pytest.raises(TypeError, match="there is no estimator"):
         scaling_of_logits().fit(*drawn, mask=np.ones((400, 4), bool))
+
+
+@pytest.mark.parametrize("objective", ["nll", "brier", "ece"])
+def test_responses_in_any_memory_order_are_calibrated(objective):
+    X, y = load_iris(return_X_y=True)  # GaussianNB answers in Fortran order
+    model = TemperatureScaling(GaussianNB(), objective=objective).fit(X, y)
+    assert 0 < model.temperature_ < np.inf

@@ -47,6 +47,15 @@ def test_an_array_of_a_wrong_size_is_an_error_that_names_it(name, rng):
     refused(arguments, f"^{name}: ", **short(name, arguments))
 
 
+@pytest.mark.parametrize("name", [*ARRAYS, "n_bins", "rows", "workspace"])
+def test_an_array_that_is_missing_is_an_error(name, rng):
+    refused(make_arguments(rng), "none may be None", **{name: None})
+
+
+def test_columns_beyond_any_lane_are_an_error(rng):
+    refused(make_arguments(rng), "^n_columns: ", n_columns=2**31 - 1)
+
+
 def test_a_workspace_that_is_too_small_is_an_error(rng):
     arguments = make_arguments(rng)
     workspace = with_outputs(arguments, histogram_budget_bytes=0)["workspace"][:-1]

@@ -79,7 +79,7 @@ std::int64_t workspace_size(In<std::int32_t> n_bins, int lanes, bool wide,
 
 void take_records(Records& to, const In<std::int32_t>& records, std::int64_t n_rows) {
   check_lanes(to.lanes);
-  require(to.n_columns >= 1 && to.n_columns + (to.has_curvature ? 2 : 1) <= to.lanes,
+  require(to.n_columns >= 1 && to.n_columns <= to.lanes - (to.has_curvature ? 2 : 1),
           "n_columns: columns, curvature and weight must fit in the lanes");
   to.data = data_of(records, "records", n_rows * to.lanes);
   check_scale(to.gradient_scale, "gradient_scale: must be a power of two");
@@ -123,6 +123,10 @@ std::tuple<std::int64_t, std::int64_t, std::int64_t> grow_tree(
     std::int64_t max_features, std::uint64_t seed, In<std::int64_t> group_ptr,
     In<std::int32_t> groups, Out<std::uint8_t> workspace, int n_threads, Out<std::uint8_t> nodes,
     Out<std::uint32_t> bitsets, Out<std::int64_t> leaf_ptr) {
+  require(codes && n_bins && is_categorical && records && rows && workspace && nodes && bitsets &&
+              leaf_ptr,
+          "codes, n_bins, is_categorical, records, rows, workspace, nodes, bitsets, leaf_ptr: "
+          "none may be None");
   check_sizes(max_leaf_nodes, size_of(rows), n_threads);
   require(max_depth >= 0, "max_depth: must not be negative (0: any depth)");
   check_real(min_weight, "min_weight: must be finite and not negative");
