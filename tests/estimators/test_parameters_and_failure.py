@@ -188,6 +188,6 @@ def test_a_problem_may_name_classes_by_their_labels(three_classes, monkeypatch):
         value=1.0,
         problems=[problem],
     )
-    monkeypatch.setattr("sksoftmax.linear.solve_linear", lambda *_, **__: solution)
+    monkeypatch.setattr("sksoftmax.linear._multinomial.solve_linear", lambda *_, **__: solution)
     with pytest.warns(ConvergenceWarning, match=r"No rows of 'a', 'c'\."):
         MultinomialLogit().fit(X, np.array(["a", "b", "c"])[y])

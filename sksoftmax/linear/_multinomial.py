@@ -1,4 +1,4 @@
-"""Linear softmax models."""
+"""Multinomial logistic regression."""
 
 from __future__ import annotations
 
