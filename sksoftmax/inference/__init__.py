@@ -1,0 +1,1 @@
+"""Statistics of fitted logit models: covariances, tests, tables, elasticities, ratios."""
