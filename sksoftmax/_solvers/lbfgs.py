@@ -40,7 +40,7 @@ def minimize_lbfgs(objective, metric, theta, control: Control) -> Outcome:
     The gradients that `control.norm` measures here are already in u.
     """
     function = InMetric(objective, metric)
-    in_u = replace(control, norm=lambda gradient: float(np.abs(gradient).max()))
+    in_u = replace(control, norm=metric.norm_in_u)
     u = metric.u(theta)
     point = Point(u, *function.loss_gradient(u))
     pairs: deque = deque(maxlen=_MEMORY)

@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from sksoftmax._solvers import existence
+from sksoftmax._solvers.curvature import MOST_KEPT_PARAMETERS, Curvature, CurvatureMetric
 from sksoftmax._solvers.lbfgs import minimize_lbfgs
 from sksoftmax._solvers.metric import build_metric
 from sksoftmax._solvers.newton import (
@@ -24,6 +25,9 @@ SOLVERS = ("auto", "lbfgs", "newton-cholesky", "newton-cg")
 # "auto" hands over from lbfgs to newton-cg when it has not converged after this many iterations:
 # nearly separable data, where curvature differs so much between rows that no fixed metric helps.
 _PATIENCE = 40
+# A refit that takes more iterations than the first gets a new curvature for the next refit; one
+# that takes more than the second goes on like a first fit: its start was far away.
+_FRESH, _NEAR = 12, 25
 _MOST_EXACT_PARAMETERS = 3000
 # More than this (3 GiB of Hessian) newton-cholesky refuses to form.
 MOST_NEWTON_PARAMETERS = 20_000
@@ -52,10 +56,11 @@ class LinearFit:
     solver: str
     converged: bool
     problems: list[Problem] = field(default_factory=list)
+    curvature: Curvature | None = None
 
 
 def solve_linear(
-    objective, *, solver="auto", tol=1e-6, max_iter=200, start=None, progress=None
+    objective, *, solver="auto", tol=1e-6, max_iter=200, start=None, curvature=None, progress=None
 ) -> LinearFit:
     """Minimise a `LinearObjective`.
 
@@ -73,6 +78,8 @@ def solve_linear(
         of the distance to the minimum, in nats): the columns' units do not matter.
     max_iter : int
     start : (coef, intercept) or None
+    curvature : Curvature or None
+        What the fit that gave `start` kept.
     progress : callable (n_iter, value, gradient_norm) or None
     """
     if solver == "newton-cholesky":
@@ -80,12 +87,15 @@ def solve_linear(
     with _one_blas_thread(), np.errstate(all="ignore"):
         metric = build_metric(objective)  # 1
         dependent = existence.dependent_columns(objective, metric.curvature)  # 2
-        solve = _solve if len(dependent) == 0 else _solve_kept_columns
-        return solve(objective, metric, dependent, solver, tol, max_iter, start, progress)
+        if len(dependent):
+            return _solve_kept_columns(
+                objective, metric, dependent, solver, tol, max_iter, start, progress
+            )
+        return _solve(objective, metric, solver, tol, max_iter, start, curvature, progress)
 
 
-def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> LinearFit:
-    theta = _starting_point(objective, start)
+def _solve(objective, metric, solver, tol, max_iter, start, curvature, progress) -> LinearFit:
+    theta, is_near = _starting_point(objective, start)
     bound = existence.separation_bound(objective)
     control = Control(
         tol=tol,
@@ -95,7 +105,11 @@ def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> Line
         rounding=float(np.finfo(objective.dtype).eps),
         progress=progress,
     )
-    outcome, name = _minimise(objective, metric, theta, control, solver)  # 3
+    if solver == "auto" and is_near and _keeps_curvature(objective):
+        outcome, name, curvature = _minimise_near(objective, metric, theta, control, curvature)
+    else:
+        curvature = None
+        outcome, name = _minimise(objective, metric, theta, control, solver)  # 3
     if outcome.n_iter == 0 and progress is not None:
         progress(1, outcome.point.value, metric.norm(outcome.point.gradient))
     problems = _diagnose(objective, metric, outcome, solver, control)  # 4
@@ -108,17 +122,22 @@ def _solve(objective, metric, _, solver, tol, max_iter, start, progress) -> Line
         solver=name,
         converged=outcome.status == "converged",
         problems=problems,
+        curvature=curvature,
     )
 
 
-def _starting_point(objective, start) -> np.ndarray:
-    """The start, or zero where that is lower: old coefficients may mean nothing for new data."""
+def _starting_point(objective, start) -> tuple[np.ndarray, bool]:
+    """The start, or zero where that is lower: old coefficients may mean nothing for new data.
+
+    And whether it is the start.
+    """
     zeros = objective.zeros()
     if start is None:
-        return zeros
+        return zeros, False
     theta = objective.without_shift(objective.pack(*start))
     value = objective.loss_gradient(theta)[0]
-    return theta if value <= objective.loss_gradient(zeros)[0] else zeros
+    is_near = value <= objective.loss_gradient(zeros)[0]
+    return (theta if is_near else zeros), bool(is_near)
 
 
 def _solve_kept_columns(
@@ -132,7 +151,7 @@ def _solve_kept_columns(
         start = None
     if start is not None:
         start = np.asarray(start[0]).reshape(objective.n_outputs, -1)[:, kept], start[1]
-    fit = _solve(part, build_metric(part), None, solver, tol, max_iter, start, progress)
+    fit = _solve(part, build_metric(part), solver, tol, max_iter, start, None, progress)
     theta = existence.embed_smallest_norm(
         objective,
         metric.curvature,
@@ -145,16 +164,54 @@ def _solve_kept_columns(
 
 
 def pick_solver(objective) -> str:
-    """The faster of exact Newton and L-BFGS by their cost in seconds, roughly: 8 iterations that
-    form and factor the Hessian against 40 passes."""
+    """The faster of exact Newton and L-BFGS, roughly: 8 iterations that form and factor the
+    Hessian against 40 passes."""
+    if objective.is_sparse or objective.n_outputs * objective.n_columns > _MOST_EXACT_PARAMETERS:
+        return "lbfgs"
+    one_pass, newton_step = _costs(objective)
+    return "newton-cholesky" if 8 * (one_pass + newton_step) < 40 * one_pass else "lbfgs"
+
+
+def _costs(objective) -> tuple[float, float]:
+    """Seconds, roughly, of a pass and of forming and factoring the Hessian."""
     n, d, K = objective.n_samples, objective.n_columns, objective.n_outputs
     flop, call = 4e-11, 1.5e-4
     one_pass = 4 * n * d * K * flop + n * K * 3e-9 + call
     pairs = max(1, K * (K - 1) // 2)
-    newton_step = n * d**2 * pairs * flop + (K * d) ** 3 / 3 * flop + 2 * call
-    if objective.is_sparse or K * d > _MOST_EXACT_PARAMETERS:
-        return "lbfgs"
-    return "newton-cholesky" if 8 * (one_pass + newton_step) < 40 * one_pass else "lbfgs"
+    return one_pass, n * d**2 * pairs * flop + (K * d) ** 3 / 3 * flop + 2 * call
+
+
+def _keeps_curvature(objective) -> bool:
+    """Is a Hessian, formed once for several refits, cheaper than the passes that each one saves?"""
+    if objective.is_sparse or objective.n_outputs * objective.n_columns > MOST_KEPT_PARAMETERS:
+        return False
+    one_pass, newton_step = _costs(objective)
+    return newton_step < _PATIENCE * one_pass
+
+
+def _minimise_near(
+    objective, metric, theta, control, curvature
+) -> tuple[Outcome, str, Curvature | None]:
+    """Refit near the old optimum.
+
+    1. the curvature that the fit before kept, else that at the start
+    2. L-BFGS in its variables
+    3. a start that was far away after all: go on like a first fit
+    """
+    kept = curvature is not None and curvature.shape == theta.shape
+    curvature = curvature if kept else Curvature.at(objective, theta)  # 1
+    if curvature is None:
+        return *_minimise(objective, metric, theta, control, "auto"), None
+    near = replace(control, max_iter=min(_NEAR, control.max_iter))
+    outcome = minimize_lbfgs(objective, CurvatureMetric(curvature, metric), theta, near)  # 2
+    spent = outcome.n_iter
+    if outcome.status in ("converged", "separated") or spent >= control.max_iter:
+        return outcome, "lbfgs", curvature if spent <= _FRESH else None
+    rest = replace(
+        control, max_iter=control.max_iter - spent, progress=_shifted(control.progress, spent)
+    )
+    outcome, name = _minimise(objective, metric, outcome.point.theta, rest, "auto")  # 3
+    return replace(outcome, n_iter=spent + outcome.n_iter), name, None
 
 
 def _minimise(objective, metric, theta, control, solver) -> tuple[Outcome, str]:

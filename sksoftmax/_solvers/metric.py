@@ -48,7 +48,11 @@ class Metric:
 
     def norm(self, gradient: np.ndarray) -> float:
         """Largest entry of the gradient in u: free of the columns' units."""
-        return float(np.abs(self.gradient(gradient)).max())
+        return self.norm_in_u(self.gradient(gradient))
+
+    def norm_in_u(self, gradient: np.ndarray) -> float:
+        """The same of a gradient that is in u already."""
+        return float(np.abs(gradient).max())
 
 
 def build_metric(objective) -> Metric:

@@ -38,25 +38,31 @@ def minimize_newton(objective, metric, theta, control: Control, newton_direction
     return Outcome(point, n_iter, status or "max_iter")
 
 
-class ExactDirection:
-    """-H^-1 gradient by Cholesky.
+def filled_hessian(objective, theta) -> np.ndarray:
+    """The Hessian, made positive definite along what changes no loss.
 
     For three or more classes the objective does not change when one constant vector is added to
     the coefficients of every class (apart from the penalty): H is singular there. Adding
     (1 1' / n_outputs) (x) P with P positive definite fills just that space; the gradient has no
-    part in it, so neither has the direction.
+    part in it, so neither has a direction -H^-1 gradient.
     """
+    K, d = theta.shape
+    hessian = objective.hessian(theta)
+    if objective.ignores_shifts:
+        blocks = hessian.reshape(K, d, K, d)
+        blocks += (np.einsum("kikj->ij", blocks) / K**2)[None, :, None, :]
+    return hessian
+
+
+class ExactDirection:
+    """-H^-1 gradient by Cholesky, of the filled Hessian."""
 
     def __init__(self, objective):
         self.objective = objective
 
     def __call__(self, point: Point) -> np.ndarray:
         K, d = point.theta.shape
-        hessian = self.objective.hessian(point.theta)
-        if self.objective.ignores_shifts:
-            blocks = hessian.reshape(K, d, K, d)
-            filling = np.einsum("kikj->ij", blocks) / K**2
-            blocks += filling[None, :, None, :]
+        hessian = filled_hessian(self.objective, point.theta)
         diagonal = np.diag(hessian).copy()
         scale = np.where(diagonal > 0, diagonal, 1.0)
         for jitter in (0.0, 1e-12, 1e-8, 1e-4, 1.0):

@@ -81,7 +81,9 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
     max_iter : int, default=200
         Largest number of iterations.
     warm_start : bool, default=False
-        Whether to start at the fit before, if it had the same classes and number of features.
+        Whether to start at the fit before, if it had the same classes and number of features. With
+        ``solver="auto"`` and dense data the first refit also keeps the Hessian (if `n_classes *
+        n_features` is moderate), so that further refits to nearly the same data take a few passes.
     n_jobs : int or None, default=None
         Number of threads; -1 means all processors. None lets the kernel choose (it honors
         ``OMP_NUM_THREADS`` and threadpoolctl). The result does not depend on it.
@@ -402,6 +404,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
                 tol=float(self.tol),
                 max_iter=int(self.max_iter),
                 start=self._start(targets.classes, X.shape[1]),
+                curvature=getattr(self, "_curvature", None),
                 progress=progress,
             )
 
@@ -421,6 +424,7 @@ class MultinomialLogit(ClassifierMixin, BaseEstimator):
             self.intercept_ = solution.intercept.astype(dtype, copy=False)
         self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self.solver_ = solution.solver
+        self._curvature = solution.curvature  # for the next warm start
         self.objective_ = float(solution.value)
         check_finite(coef_=self.coef_, intercept_=self.intercept_, objective_=self.objective_)
         warn_of_problems(self, solution.problems, stacklevel=4)  # the line that called fit
