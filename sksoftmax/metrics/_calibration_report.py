@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sksoftmax._tables import Row, Table, import_pandas, number, plural
 from sksoftmax.metrics._bins import Binning, Cells, cells_of
 from sksoftmax.metrics._calibration_error import calibration_error, error_interval
 from sksoftmax.metrics._estimates import (
@@ -15,15 +16,7 @@ from sksoftmax.metrics._estimates import (
     share_estimate,
 )
 from sksoftmax.metrics._predictions import Predictions, check_predictions
-from sksoftmax.metrics._tables import (
-    Row,
-    Table,
-    import_pandas,
-    interval,
-    number,
-    percent,
-    plural,
-)
+from sksoftmax.metrics._tables import interval, percent
 
 # name, as the table shows it, unit ("%": a share, shown in per cent)
 ROWS = [

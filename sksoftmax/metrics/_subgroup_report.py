@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sksoftmax._estimator import check_integer
+from sksoftmax._tables import import_pandas, plural
 from sksoftmax.metrics._bins import Binning
 from sksoftmax.metrics._estimates import (
     Estimate,
@@ -19,7 +20,6 @@ from sksoftmax.metrics._groups import Grouping, check_groups, group_text
 from sksoftmax.metrics._predictions import check_predictions
 from sksoftmax.metrics._subgroup_tables import differences_table, estimates_table
 from sksoftmax.metrics._subgroup_tests import METRICS, Measurer, TemperatureTest
-from sksoftmax.metrics._tables import import_pandas, plural
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sksoftmax._tables import Row, Table, count, number, p_text, plural
 from sksoftmax.metrics._estimates import Estimate
-from sksoftmax.metrics._tables import (
-    Row,
-    Table,
-    count,
-    interval,
-    number,
-    p_text,
-    percent,
-    plural,
-)
+from sksoftmax.metrics._tables import interval, percent
 
 if TYPE_CHECKING:
     from sksoftmax.metrics._subgroup_report import Subgroup, SubgroupReport
