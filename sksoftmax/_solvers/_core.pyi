@@ -7,7 +7,6 @@ def temperature_survey(
     target: Any,
     weight: Any,
     factor: float,
-    label_smoothing: float,
     row_maximum: Any,
     row_target: Any,
     n_threads: int,

@@ -68,13 +68,11 @@ TemperatureJob job_of(const In<T>& logits, std::int64_t n_classes, const In<doub
 template <class T>
 std::tuple<double, double, double, double> survey(In<T> logits, std::int64_t n_classes,
                                                   In<std::int64_t> target, In<double> weight,
-                                                  double factor, double label_smoothing,
-                                                  Out<double> row_maximum, Out<double> row_target,
-                                                  int n_threads) {
+                                                  double factor, Out<double> row_maximum,
+                                                  Out<double> row_target, int n_threads) {
   TemperatureJob job = job_of(logits, n_classes, weight, factor, n_threads);
   require(target && row_maximum && row_target, "target, row_maximum, row_target: are needed");
   job.target = data_of(target, "target", job.n_rows);
-  job.label_smoothing = label_smoothing;
   job.row_maximum = data_of(row_maximum, "row_maximum", job.n_rows);
   job.row_target = data_of(row_target, "row_target", job.n_rows);
   nb::gil_scoped_release release;
@@ -101,7 +99,7 @@ template <class T>
 void bind(nb::module_& m) {
   m.def("temperature_survey", &survey<T>, nb::kw_only(), nb::arg("logits").noconvert(),
         nb::arg("n_classes"), nb::arg("target").noconvert(),
-        nb::arg("weight").none().noconvert(), nb::arg("factor"), nb::arg("label_smoothing"),
+        nb::arg("weight").none().noconvert(), nb::arg("factor"),
         nb::arg("row_maximum").noconvert(), nb::arg("row_target").noconvert(),
         nb::arg("n_threads"));
   m.def("temperature_pass", &pass<T>, nb::kw_only(), nb::arg("logits").noconvert(),

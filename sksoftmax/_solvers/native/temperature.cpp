@@ -22,7 +22,7 @@ constexpr std::int64_t kMostAcross = 12;
 // What of the job a group of rows (one, or one per lane) needs.
 struct Group {
   const double* logits;
-  V factor, inverse_temperature, label_smoothing, weight;
+  V factor, inverse_temperature, weight;
 };
 
 // Sums over the rows of a block, a lane each; lanes are added at the end.
@@ -51,7 +51,7 @@ struct Tempered {
   Group group;
   V maximum_logit, target_u;
 
-  // survey: m, and t of the label alone
+  // survey: m and t
   SKSOFTMAX_INLINE void shift() {
     V m[kStreams] = {splat(-kInfinity<double>), splat(-kInfinity<double>)};
     shape.sweep(
@@ -64,8 +64,8 @@ struct Tempered {
   }
 
   // 1. e = exp(b u), sums of e, e u and e u^2; the maximal terms of s are counted, not summed
-  // 2. survey: e = 1, and t = (1 - smoothing) u_label + smoothing mean u
-  // 3. loss = log1p(s - 1) - b t, slope = E u - t, curvature = E u^2 - (E u)^2
+  //    (survey: e = 1)
+  // 2. loss = log1p(s - 1) - b t, slope = E u - t, curvature = E u^2 - (E u)^2
   SKSOFTMAX_INLINE void add_to(Totals& totals) {
     const V b = group.inverse_temperature;
     Sum<double> below_sum, top_sum, u_sum, square_sum;
@@ -99,11 +99,8 @@ struct Tempered {
     const V s = s_minus_1 + 1.0;
     const V mean = shape.rows_sum(shape.lanes_sum(u_sum)) / s;
     const V mean_square = shape.rows_sum(shape.lanes_sum(square_sum)) / s;
-    if constexpr (survey) {  // 2
-      target_u = target_u + group.label_smoothing * (mean - target_u);
-      maximum_logit += mean - mean;  // NaN where the row holds one
-    }
-    const V loss = log1p_nonnegative<double>(s_minus_1) - b * target_u;  // 3
+    if constexpr (survey) maximum_logit += mean - mean;  // NaN where the row holds one
+    const V loss = log1p_nonnegative<double>(s_minus_1) - b * target_u;  // 2
     const V curvature = maximum<double>(mean_square - mean * mean, V{});
     const I counts = group.weight != 0.0;  // a row of weight 0 is no row, whatever it holds
     totals.add(group.weight, counts ? loss : V{}, counts ? mean - target_u : V{},
@@ -136,8 +133,7 @@ SKSOFTMAX_INLINE const double* wide_logits(const TemperatureJob& job, std::int64
 }
 
 SKSOFTMAX_INLINE Group group_of(const TemperatureJob& job) {
-  return {nullptr, splat(job.factor), splat(job.inverse_temperature), splat(job.label_smoothing),
-          splat(1.0)};
+  return {nullptr, splat(job.factor), splat(job.inverse_temperature), splat(1.0)};
 }
 
 template <bool survey>

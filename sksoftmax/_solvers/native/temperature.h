@@ -2,7 +2,7 @@
 // ISA): the log-loss as a function of one inverse temperature b, and its derivatives.
 //
 //   z  logits of a row, -inf: not available      m = max z       u = factor (z - m) <= 0
-//   q  target: the label, smoothed over the available classes    t = sum q u
+//   t  u of the label
 //   s = sum exp(b u)      p = exp(b u) / s       over available classes, also at b = 0
 //
 //   loss = log s - b t      slope = d loss / db = E_p u - t      curvature = Var_p u >= 0
@@ -24,7 +24,7 @@ struct TemperatureJob {
   const double* logits64 = nullptr;
   const std::int64_t* target = nullptr;  // read by the survey only
   const double* weight = nullptr;        // null: 1
-  double factor = 1, label_smoothing = 0;
+  double factor = 1;
   double inverse_temperature = 0;
   // m and t, one per row. Where a row holds NaN or +inf, or has no available class, m is not
   // finite; where its label is not available, t is not.
