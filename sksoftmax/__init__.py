@@ -17,11 +17,10 @@ and temperature.
 
 from sksoftmax import functional, metrics, plotting
 from sksoftmax._kernel import kernel_info
+from sksoftmax._version import __version__
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 from sksoftmax.calibration import TemperatureScaling
 from sksoftmax.linear import MultinomialLogit
-
-__version__ = "0.1.0"  # the one place: the build reads it from here
 
 __all__ = [
     "MultinomialLogit",

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
+
+from sksoftmax._version import __version__
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Progress = Callable[[int, float, float], None]
@@ -38,6 +40,45 @@ def restores_on_failure(method: Method) -> Method:
             raise
 
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
+
+
+# Pickles
+
+
+class PickledByAnotherVersion(InconsistentVersionWarning):
+    """A model was pickled by another version of sksoftmax.
+
+    scikit-learn's warning for the same about its own models, so that one filter is enough.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"This {self.estimator_name} was pickled by sksoftmax {self.original_sklearn_version} "
+            f"and is loaded by sksoftmax {self.current_sklearn_version}: compare its predictions "
+            "with known ones before you rely on it, or fit it again."
+        )
+
+
+class TellsItsVersion:
+    """Mixin for estimators, before BaseEstimator: a pickle names the version that wrote it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {**state, "_sksoftmax_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        written_by = state.pop("_sksoftmax_version", "0.1.0 or earlier")
+        if written_by != __version__:
+            warnings.warn(
+                PickledByAnotherVersion(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=written_by,
+                ),
+                stacklevel=2,
+            )
+        vars(self).update(state)
 
 
 # Parameters. Each check says the name, what is accepted, and what was given.

@@ -13,12 +13,12 @@ from sksoftmax import _kernel
 from sksoftmax._boosting_engines import to_lightgbm
 from sksoftmax._boosting_fit import Rows, fit_model
 from sksoftmax._boosting_settings import check_parameters
-from sksoftmax._estimator import restores_on_failure
+from sksoftmax._estimator import TellsItsVersion, restores_on_failure
 
 __all__ = ["SoftmaxBoostingClassifier"]
 
 
-class SoftmaxBoostingClassifier(ClassifierMixin, BaseEstimator):
+class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator):
     r"""Gradient boosting with softmax and cross-entropy, one tree with vector leaves per iteration.
 
     The logits of a row are :math:`z(x) = b + \sum_t v_{t, \ell_t(x)}`: a baseline plus, for each

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from sksoftmax import _kernel
-from sksoftmax._estimator import check_choice, restores_on_failure
+from sksoftmax._estimator import TellsItsVersion, check_choice, restores_on_failure
 from sksoftmax._responses import (
     RESPONSES,
     Fold,
@@ -44,7 +44,7 @@ __all__ = ["TemperatureScaling"]
 _PREDICTIONS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
-class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, BaseEstimator):
     r"""Calibrated probabilities: divide the logits of a classifier by one temperature.
 
     With logits :math:`z_i` (from a classifier, or given), labels :math:`y_i` and weights

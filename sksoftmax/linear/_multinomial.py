@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksoftmax import _kernel
 from sksoftmax._estimator import (
+    TellsItsVersion,
     check_choice,
     check_features,
     check_features_and_labels,
@@ -30,7 +31,7 @@ from sksoftmax._targets import Targets, check_mask, check_offset, encode_targets
 __all__ = ["MultinomialLogit"]
 
 
-class MultinomialLogit(ClassifierMixin, BaseEstimator):
+class MultinomialLogit(ClassifierMixin, TellsItsVersion, BaseEstimator):
     r"""Multinomial logistic regression: linear logits, softmax, cross-entropy and a ridge penalty.
 
     The logits of a row are :math:`z = W x + b + o`, and `fit` minimizes, with p = softmax(z),
