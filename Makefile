@@ -15,6 +15,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 SANITIZE := .venv-sanitize
+# An editable install lists the modules it found: one that came, went or moved is a reason to install again.
+MODULES := build/modules.txt
+$(shell mkdir -p build && find sksoftmax -name '*.py' | sort > $(MODULES).new && \
+    { cmp -s $(MODULES).new $(MODULES) || cp $(MODULES).new $(MODULES); } && rm $(MODULES).new)
 NATIVE := $(shell find sksoftmax -path '*/native/*' -type f) sksoftmax/CMakeLists.txt
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -98,7 +102,7 @@ $(1)/made:
 	$$(PYTHON) -m venv $(1)
 	@touch $$@
 
-$(1)/installed: $$(NATIVE) pyproject.toml | $(1)/made
+$(1)/installed: $$(NATIVE) $$(MODULES) pyproject.toml | $(1)/made
 	@echo "building the native kernel: some minutes on a small machine"
 	$(1)/bin/python $$(PIP) $(2)
 	@touch $$@

@@ -28,14 +28,16 @@ PUBLIC_MODULES = [
     "sksoftmax.plotting",
 ]
 HEAVY = ["lightgbm", "pandas", "polars", "matplotlib", "tqdm", "statsmodels"]
-PAGES = [
-    "start.rst",
-    "guide/calibration.rst",
-    "guide/functional.rst",
-    "guide/multinomial_logit.rst",
-    "guide/calibration_metrics.rst",
-]
 BODIES = ("baseline", "avx2", "avx512")
+
+
+def pages_with_examples():
+    """Pages of the documentation that hold examples, those that the build makes left out."""
+    docs, built = ROOT / "docs", {"auto_examples", "generated", "templates", "_build"}
+    for path in sorted(docs.rglob("*.rst")):
+        page = path.relative_to(docs)
+        if page.parts[0] not in built and ">>>" in path.read_text():
+            yield page.as_posix()
 
 
 def in_source_tree(name):
@@ -138,7 +140,7 @@ def test_the_examples_in_docstrings_run(name):
     run_doctest(EXAMPLES[name])
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", list(pages_with_examples()))
 def test_the_examples_in_the_documentation_run(page):
     text = in_source_tree(f"docs/{page}").read_text()
     run_doctest(doctest.DocTestParser().get_doctest(text, {}, page, page, 0))
@@ -182,7 +184,7 @@ def test_the_import_law_stands_in_setup_cfg():
     floors = law["importlinter:contract:floors"]
     assert floors["type"] == "layers"
     assert floors.getboolean("exhaustive")
-    assert floors["layers"].split()[-1] == "_kernel"
+    assert floors["layers"].split("\n")[-1].split()[0] == "_kernel"
 
 
 @pytest.mark.parametrize(
