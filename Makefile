@@ -64,7 +64,7 @@ bench: $(BENCH)/installed $(BENCH)/bench.installed  ## compare with the peers: O
 # The suite runs from a copy: from here, `import sksoftmax` could find the source folder without its extensions.
 # The floors' own tests, on the best body: the other bodies are the same source. Above them no pointer is native.
 SANITIZED_TESTS := $(patsubst %/,%,$(wildcard $(addprefix tests/, \
-    kernel/ objective/ solvers/test_temperature.py trees/ test_functional*.py)))
+    kernel/ objective/ choice/test_objective.py solvers/test_temperature.py trees/ test_functional*.py)))
 OTHER_BODIES := --ignore-glob='*/test_*isa.py'
 runtime = $$(realpath $$($${CXX:-g++} -print-file-name=$(1)))
 

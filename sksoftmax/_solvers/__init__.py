@@ -4,6 +4,8 @@ What they ask of an objective is `Objective` (protocol.py): value and gradient, 
 curvature. Parameters are an array theta (n_outputs, n_columns); starting values are explicit.
 """
 
-from sksoftmax._solvers.linear import SOLVERS, LinearFit, Problem, solve_linear
+from sksoftmax._solvers.choice import ChoiceFit, solve_choice
+from sksoftmax._solvers.linear import SOLVERS, LinearFit, solve_linear
+from sksoftmax._solvers.protocol import Problem
 
-__all__ = ["SOLVERS", "LinearFit", "Problem", "solve_linear"]
+__all__ = ["SOLVERS", "ChoiceFit", "LinearFit", "Problem", "solve_choice", "solve_linear"]

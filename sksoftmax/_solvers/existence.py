@@ -78,15 +78,21 @@ def dependent_columns(objective, gram) -> np.ndarray:
     covariance = gram[:d, :d]
     variance = np.diag(covariance)  # 0 for constant columns
     scale = 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0))
-    correlation = covariance * scale[:, None] * scale
     rounding = np.finfo(float).eps * (d + math.sqrt(objective.n_samples))
-    factor, pivots, rank, _ = lapack.dpstrf(correlation, lower=1, tol=rounding)
-    left = np.zeros(d)
-    left[pivots[:rank] - 1] = np.diag(factor)[:rank] ** 2
     # Entries are rounded in their own type, relative to their size and not to their spread.
     eps = np.finfo(objective.dtype).eps
     size = np.sqrt(variance + objective.means**2)
     tolerance = np.maximum(20 * rounding, (10 * eps * size * scale) ** 2)
+    return dependent(covariance * scale[:, None] * scale, tolerance, rounding)
+
+
+def dependent(correlation, tolerance, rounding) -> np.ndarray:
+    """Positions of which pivoted Cholesky leaves no more than the tolerance."""
+    if len(correlation) == 0:
+        return np.empty(0, dtype=np.intp)
+    factor, pivots, rank, _ = lapack.dpstrf(correlation, lower=1, tol=rounding)
+    left = np.zeros(len(correlation))
+    left[pivots[:rank] - 1] = np.diag(factor)[:rank] ** 2
     return np.flatnonzero(left <= tolerance)
 
 

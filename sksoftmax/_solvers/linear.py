@@ -1,15 +1,11 @@
 """Fits a linear softmax objective: picks a solver, runs it, says what is wrong if anything is."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from threading import Lock
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from sksoftmax._solvers import existence
+from sksoftmax._solvers.blas import one_blas_thread
 from sksoftmax._solvers.curvature import MOST_KEPT_PARAMETERS, Curvature, CurvatureMetric
 from sksoftmax._solvers.lbfgs import minimize_lbfgs
 from sksoftmax._solvers.metric import build_metric
@@ -19,7 +15,7 @@ from sksoftmax._solvers.newton import (
     TruncatedDirection,
     minimize_newton,
 )
-from sksoftmax._solvers.protocol import Control, Outcome, Point
+from sksoftmax._solvers.protocol import Control, Outcome, Point, Problem
 
 SOLVERS = ("auto", "lbfgs", "newton-cholesky", "newton-cg")
 # "auto" hands over from lbfgs to newton-cg when it has not converged after this many iterations:
@@ -31,20 +27,6 @@ _FRESH, _NEAR = 12, 25
 _MOST_EXACT_PARAMETERS = 3000
 # More than this (3 GiB of Hessian) newton-cholesky refuses to form.
 MOST_NEWTON_PARAMETERS = 20_000
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something the user should know: kind is "separation", "rank" or "not_converged".
-
-    `columns` and `classes` are positions of what the message is about; it then has a place
-    "{columns}" or "{classes}" for their names.
-    """
-
-    kind: str
-    message: str
-    columns: tuple[int, ...] | None = None
-    classes: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -84,7 +66,7 @@ def solve_linear(
     """
     if solver == "newton-cholesky":
         _check_hessian_fits(objective)
-    with _one_blas_thread(), np.errstate(all="ignore"):
+    with one_blas_thread(), np.errstate(all="ignore"):
         metric = build_metric(objective)  # 1
         dependent = existence.dependent_columns(objective, metric.curvature)  # 2
         if len(dependent):
@@ -346,29 +328,3 @@ def _check_hessian_fits(objective) -> None:
             f"({8 * size**2 / 2**30:.0f} GiB); accepted are up to {MOST_NEWTON_PARAMETERS} "
             "coefficients. Use solver='auto', 'lbfgs' or 'newton-cg'."
         )
-
-
-@lru_cache(maxsize=1)
-def _blas_controller() -> ThreadpoolController:
-    """Looking for the loaded libraries takes milliseconds: once."""
-    return ThreadpoolController()
-
-
-_limits_blas = Lock()
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """One BLAS thread: the passes bring their own, and small products must not wake others.
-
-    The limit is the process's. Of several Python threads that fit at once one sets it and the same
-    one restores it: two that overlapped would restore each other's limit.
-    """
-    if not _limits_blas.acquire(blocking=False):
-        yield
-        return
-    try:
-        with _blas_controller().limit(limits=1, user_api="blas"):
-            yield
-    finally:
-        _limits_blas.release()

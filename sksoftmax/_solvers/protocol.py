@@ -100,3 +100,18 @@ class Outcome:
     point: Point
     n_iter: int
     status: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something the user should know: kind is "separation", "rank" or "not_converged".
+
+    `columns`, `classes` and `parameters` are positions of what the message is about; it then has a
+    place "{columns}", "{classes}" or "{parameters}" for their names.
+    """
+
+    kind: str
+    message: str
+    columns: tuple[int, ...] | None = None
+    classes: tuple[int, ...] | None = None
+    parameters: tuple[int, ...] | None = None

@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "sums.h"
+
 namespace sksoftmax {
 
 enum class Pass : int {
@@ -46,12 +48,6 @@ struct LinearJob {
   const T* target_proba = nullptr;         // (n_rows, n_classes) instead
   T label_smoothing = 0, logit_l2 = 0;
   T* rows_out = nullptr;
-};
-
-// What one part adds to.
-struct PartSums {
-  double loss = 0;
-  double* sums = nullptr;
 };
 
 std::int64_t constexpr packed_size(std::int64_t columns) { return columns * (columns + 1) / 2; }

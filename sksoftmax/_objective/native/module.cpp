@@ -6,10 +6,10 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <vector>
 
-#include "../../_kernel/native/parallel.h"
+#include "choice_door.h"
 #include "linear.h"
+#include "parts.h"
 
 using namespace sksoftmax;
 
@@ -42,39 +42,22 @@ void check_targets(const LinearJob<T>& job) {
             "target: a class index lies outside 0..n_classes - 1");
 }
 
-// Parts: consecutive blocks, so many that threads can share them, so few that their sums fit.
-constexpr std::int64_t kMostParts = 32, kMostPartEntries = std::int64_t{1} << 22;
-constexpr std::int64_t kEntriesPerThread = 1 << 20;  // of X times outputs: about 100 microseconds
-
 template <class T>
 double run_parts(const LinearJob<T>& job, double* sums, int n_threads, bool* good) {
   const std::int64_t size = sums_rows(job) * sums_columns(job);
   const std::int64_t block = body<T>().block_rows(job);
   const std::int64_t n_blocks = (job.n_rows + block - 1) / block;
-  std::int64_t most = std::max<std::int64_t>(2, kMostPartEntries / std::max<std::int64_t>(1, size));
-  const std::int64_t n_parts = std::min({n_blocks, most, kMostParts});
-  const std::int64_t work = job.n_rows * std::max(size, job.n_outputs * job.n_columns);
-  n_threads = static_cast<int>(std::min<std::int64_t>(n_threads, 1 + work / kEntriesPerThread));
+  const std::int64_t n_parts = number_of_parts(n_blocks, size);
+  n_threads = threads_for(job.n_rows * std::max(size, job.n_outputs * job.n_columns), n_threads);
   const std::int64_t scratch = body<T>().workspace_size(job);
-
-  std::vector<double> part_sums(n_parts * size, 0.0);
-  std::vector<PartSums> parts(n_parts);
-  std::vector<char> part_good(n_parts, 1);
   const std::int64_t workers = std::min<std::int64_t>(n_threads, n_parts);
   std::unique_ptr<T[]> memory(new T[workers * scratch]);
-  for_each_block(n_parts, n_threads, [&](std::int64_t part, int worker) {
-    parts[part].sums = part_sums.data() + part * size;
+  return sum_parts(n_parts, n_threads, size, sums, good,
+                   [&](std::int64_t part, int worker, PartSums& out) {
     const std::int64_t first = n_blocks * part / n_parts, last = n_blocks * (part + 1) / n_parts;
-    part_good[part] = body<T>().run(job, first * block, std::min(last * block, job.n_rows),
-                                    memory.get() + worker * scratch, parts[part]);
+    return body<T>().run(job, first * block, std::min(last * block, job.n_rows),
+                         memory.get() + worker * scratch, out);
   });
-  double loss = 0;
-  for (std::int64_t part = 0; part < n_parts; ++part) {
-    loss += parts[part].loss;
-    *good = *good && part_good[part];
-    for (std::int64_t i = 0; i < size; ++i) sums[i] += part_sums[part * size + i];
-  }
-  return loss;
 }
 
 template <class T>
@@ -168,4 +151,5 @@ NB_MODULE(_core, m) {
   active = &SKSOFTMAX_TABLE_OF(linear, active_isa());
   bind<float>(m);
   bind<double>(m);
+  bind_choice(m);
 }
