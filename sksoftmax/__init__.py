@@ -9,13 +9,14 @@ and temperature.
 `SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
 `TemperatureScaling`         post-hoc calibration by one temperature, with its interval
 `sksoftmax.functional`       softmax, log_softmax, logsumexp, entropy, cross_entropy, derivatives
+`sksoftmax.inference`        standard errors, tests, tables, elasticities, willingness to pay
 `sksoftmax.metrics`          calibration errors and reports, an audit of subgroups, scorers
 `sksoftmax.plotting`         reliability diagrams and pictures of the audit
 `show_kernel`                which native code runs here, and on how many threads
 ===========================  ======================================================================
 """
 
-from sksoftmax import functional, metrics, plotting
+from sksoftmax import functional, inference, metrics, plotting
 from sksoftmax._kernel import kernel_info
 from sksoftmax._version import __version__
 from sksoftmax.boosting import SoftmaxBoostingClassifier
@@ -28,6 +29,7 @@ __all__ = [
     "TemperatureScaling",
     "__version__",
     "functional",
+    "inference",
     "metrics",
     "plotting",
     "show_kernel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -10,19 +11,23 @@ import numpy as np
 
 
 class Row(NamedTuple):
-    """The cells of a row: the first is its name, to the left; `heading` spans the table."""
+    """The cells of a row: the first is its name; `heading` spans the table, and a row that `begins`
+    something new has a rule above it."""
 
     cells: Sequence[str]
     heading: bool = False
+    begins: bool = False
 
 
 class Table(NamedTuple):
-    """A title, names of columns, rows of text, and what stands below."""
+    """A title, names of columns, rows of text, and what stands below; `left` are the columns whose
+    cells stand to the left, as names do, and not to the right, as numbers do."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Row]
     notes: Sequence[str] = ()
+    left: Sequence[int] = (0,)
 
     def text(self) -> str:
         """For the terminal: numbers to the right, cells of several lines below each other."""
@@ -30,33 +35,63 @@ class Table(NamedTuple):
         indent = 2 if any(row.heading for row in self.rows) else 0
         widths = [max(map(len, column)) for column in zip(self.columns, *lines, strict=True)]
         widths[0] = max([widths[0] + indent, *(len(r.cells[0]) for r in self.rows if r.heading)])
+        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         out = [
-            self.title,
-            "",
-            _line(self.columns, widths),
-            "-" * (sum(widths) + 2 * len(widths) - 2),
+            *([self.title, ""] if self.title else []),
+            *([self._line(self.columns, widths)] if any(self.columns) else []),
+            rule,
         ]
         for row in self.rows:
+            out += [rule] * row.begins
             if row.heading:
                 out.append(row.cells[0])
                 continue
             for first, *others in _lines(row.cells):
-                out.append(_line([" " * indent + first, *others], widths))
+                out.append(self._line([" " * indent + first, *others], widths))
         out += [""] * bool(self.notes) + [*self.notes]
         return "\n".join(line.rstrip() for line in out)
+
+    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+        return "  ".join(
+            cell.ljust(width) if j in self.left else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
 
     def html(self) -> str:
         """For notebooks: a table of its own style, every text escaped."""
         head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        head = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
         body = "".join(self._html_row(row) for row in self.rows)
         notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
         return (
             '<div style="overflow-x:auto">'
             f'<table style="border-collapse:collapse;text-align:right">'
             f'<caption style="text-align:left;font-weight:bold">{escape(self.title)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"{head}<tbody>{body}</tbody></table>"
             f'<div style="opacity:.75;font-size:.9em;margin-top:.4em">{notes}</div></div>'
         )
+
+    def latex(self) -> str:
+        """A tabular for the LaTeX package booktabs; the title is a comment above it."""
+        out = [f"% {self.title}"] if self.title else []
+        sides = "".join("l" if j in self.left else "r" for j in range(len(self.columns)))
+        out += [rf"\begin{{tabular}}{{{sides}}}", r"\toprule"]
+        if any(self.columns):
+            out += [_latex_line(self.columns), r"\midrule"]
+        for row in self.rows:
+            out += [r"\midrule"] * row.begins
+            if row.heading:
+                out.append(
+                    rf"\multicolumn{{{len(self.columns)}}}{{l}}{{{_latex(row.cells[0])}}} \\"
+                )
+            else:
+                out += [_latex_line(cells) for cells in _lines(row.cells)]
+        out.append(r"\bottomrule")
+        for note in self.notes:
+            out.append(
+                rf"\multicolumn{{{len(self.columns)}}}{{l}}{{\footnotesize {_latex(note)}}} \\"
+            )
+        return "\n".join([*out, r"\end{tabular}"])
 
     def _html_row(self, row: Row) -> str:
         left = 'style="text-align:left;white-space:pre"'
@@ -64,8 +99,34 @@ class Table(NamedTuple):
         if row.heading:
             span = f'colspan="{len(self.columns)}"'
             return f'<tr><th {span} style="text-align:left">{name}</th></tr>'
-        cells = "".join(f"<td>{_html_cell(cell)}</td>" for cell in row.cells[1:])
-        return f"<tr><th {left}>{name}</th>{cells}</tr>"
+        cells = ""
+        for j, cell in enumerate(row.cells[1:], start=1):
+            side = ' style="text-align:left"' if j in self.left else ""
+            cells += f"<td{side}>{_html_cell(cell)}</td>"
+        rule = ' style="border-top:1px solid"' if row.begins else ""
+        return f"<tr{rule}><th {left}>{name}</th>{cells}</tr>"
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        **{sign: "\\" + sign for sign in "&%$#_{}"},
+    }
+)
+_NEGATIVE_NUMBER = re.compile(r"(?<![\w.)-])-(?=[.\d])")
+
+
+def _latex(cell: str) -> str:
+    """Text as LaTeX sets it: signs escaped, the minus of numbers a minus and no hyphen."""
+    return _NEGATIVE_NUMBER.sub("$-$", cell.strip().translate(_LATEX))
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\"
 
 
 def _html_cell(cell: str) -> str:
@@ -83,13 +144,6 @@ def _lines(cells: Sequence[str]) -> list[list[str]]:
     parts = [cell.split("\n") for cell in cells]
     height = max(map(len, parts))
     return [[part[i] if i < len(part) else "" for part in parts] for i in range(height)]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = cells
-    padded = [first.ljust(widths[0])]
-    padded += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return "  ".join(padded)
 
 
 # Numbers as text

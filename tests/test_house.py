@@ -23,6 +23,7 @@ PUBLIC_MODULES = [
     "sksoftmax.boosting",
     "sksoftmax.calibration",
     "sksoftmax.functional",
+    "sksoftmax.inference",
     "sksoftmax.linear",
     "sksoftmax.metrics",
     "sksoftmax.plotting",

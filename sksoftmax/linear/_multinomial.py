@@ -27,11 +27,12 @@ from sksoftmax._estimator import (
 from sksoftmax._objective import LinearObjective, linear_logits
 from sksoftmax._solvers import SOLVERS, solve_linear
 from sksoftmax._targets import Targets, check_mask, check_offset, encode_targets
+from sksoftmax.linear._inference import InfersByLikelihood
 
 __all__ = ["MultinomialLogit"]
 
 
-class MultinomialLogit(ClassifierMixin, TellsItsVersion, BaseEstimator):
+class MultinomialLogit(InfersByLikelihood, ClassifierMixin, TellsItsVersion, BaseEstimator):
     r"""Multinomial logistic regression: linear logits, softmax, cross-entropy and a ridge penalty.
 
     The logits of a row are :math:`z = W x + b + o`, and `fit` minimizes, with p = softmax(z),
