@@ -3,6 +3,7 @@ from typing import Any
 def run(
     *,
     pass_: int,
+    sigmoid: bool,
     n_rows: int,
     n_features: int,
     intercept: bool,
@@ -23,6 +24,9 @@ def run(
     target_proba: Any,
     label_smoothing: float,
     logit_l2: float,
+    classes: Any,
+    positive_weight: Any,
+    negative_weight: Any,
     sums: Any,
     rows_out: Any,
     n_threads: int,

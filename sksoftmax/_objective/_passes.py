@@ -4,6 +4,7 @@
 n_columns) float64 arrays, the intercept's column last when there is one.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,13 +25,20 @@ _PASSES = (
     "pair_curvature",
 )
 _PASS_NUMBER = {name: number for number, name in enumerate(_PASSES)}
+_PER_ROW = ("offset", "mask", "weight", "target")
+_PER_CLASS = ("positive_weight", "negative_weight")
 # Rows of a sparse X that are made dense at once for the passes that need products of columns.
 _DENSE_ENTRIES = 1 << 21
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the passes read: X (dense C-ordered or CSR) and what belongs to its rows."""
+    """What the passes read: X (dense C-ordered or CSR) and what belongs to its rows.
+
+    Without `outputs` the head is a softmax over the classes. With them it is a sigmoid for each:
+    they are the classes that are held against their rests, each with a loss of its own, and
+    `positive_weight` and `negative_weight` weigh a class and its rest, (n_classes,) or None.
+    """
 
     X: Any
     n_classes: int
@@ -43,9 +51,14 @@ class Rows:
     label_smoothing: float = 0.0
     logit_l2: float = 0.0
     n_threads: int | None = None
+    outputs: np.ndarray | None = None
+    positive_weight: np.ndarray | None = None
+    negative_weight: np.ndarray | None = None
 
     @property
     def n_outputs(self) -> int:
+        if self.outputs is not None:
+            return len(self.outputs)
         return 1 if self.n_classes == 2 else self.n_classes
 
     @property
@@ -56,14 +69,23 @@ class Rows:
     def is_sparse(self) -> bool:
         return sparse.issparse(self.X)
 
+    def with_X(self, X) -> "Rows":
+        """The same rows of another X, not centred, all in its dtype."""
+        values = {name: getattr(self, name) for name in _PER_ROW + _PER_CLASS}
+        return replace(self, X=X, center=None, **_in_dtype(values, X.dtype))
+
     def logits(self, coef) -> np.ndarray:
         """X~ coef', shape (n_samples, n_outputs), dtype of X."""
         out = np.empty((self.X.shape[0], self.n_outputs), dtype=self.X.dtype)
         self._run("logits", coef=coef, rows_out=out.reshape(-1))
         return out
 
-    def loss_gradient(self, coef) -> tuple[float, np.ndarray]:
-        """Summed loss (inf when a logit overflows) and its gradient."""
+    def loss_gradient(self, coef) -> tuple[np.ndarray, np.ndarray]:
+        """Summed losses, inf where a logit overflows, and their gradients.
+
+        Softmax has one loss, (1,), whose gradient is (n_outputs, n_columns); of the sigmoids every
+        output has one, (n_outputs,), with its row of gradients.
+        """
         return self._run("loss_gradient", coef=coef)
 
     def hessian_product(self, coef, direction) -> np.ndarray:
@@ -124,13 +146,12 @@ class Rows:
         rows = slice(start, stop)
         X = self.X[rows].toarray() if self.is_sparse else self.X[rows]
         parts: dict[str, Any] = {"X": X, "center": self.center}
-        for name in ("offset", "mask", "weight", "target"):
-            if (value := getattr(self, name)) is not None:
-                parts[name] = value[rows]
+        parts |= {name: getattr(self, name) for name in _PER_CLASS}
+        for name in _PER_ROW:
+            value = getattr(self, name)
+            parts[name] = None if value is None else value[rows]
         if in_float64:
-            for name, value in parts.items():
-                if value is not None and value.dtype == np.float32:
-                    parts[name] = value.astype(np.float64)
+            parts = _in_dtype(parts, np.float64)
         return replace(self, **parts)
 
     def _sums_shape(self, name) -> tuple[int, int]:
@@ -147,12 +168,13 @@ class Rows:
         X, dtype = self.X, self.X.dtype
         feature_major = self.is_sparse
         shape = self._sums_shape(name)
-        sums = None
-        if rows_out is None:
-            sums = np.zeros(shape[::-1] if feature_major else shape)
+        has_own_losses = self.outputs is not None and name == "loss_gradient"
+        n_losses = self.n_outputs if has_own_losses else 0
+        sums = None if rows_out is not None else np.zeros(math.prod(shape) + n_losses)
         hard = self.target is not None and self.target.ndim == 1
         loss = _core.run(
             pass_=_PASS_NUMBER[name],
+            sigmoid=self.outputs is not None,
             n_rows=X.shape[0],
             n_features=X.shape[1],
             intercept=self.fit_intercept,
@@ -168,12 +190,28 @@ class Rows:
             target_proba=None if hard else _flat(self.target),
             label_smoothing=self.label_smoothing,
             logit_l2=self.logit_l2,
-            sums=_flat(sums),
+            classes=self.outputs,
+            positive_weight=self.positive_weight,
+            negative_weight=self.negative_weight,
+            sums=sums,
             rows_out=rows_out,
             n_threads=effective_n_threads(self.n_threads),
             **_matrix(X, self.is_sparse),
         )
-        return loss, (sums.T if feature_major and sums is not None else sums)
+        if sums is None:
+            return loss, None
+        losses = sums[-n_losses:] if has_own_losses else np.array([loss])
+        sums = sums[: math.prod(shape)]
+        return losses, sums.reshape(shape[::-1]).T if feature_major else sums.reshape(shape)
+
+
+def _in_dtype(arrays, dtype) -> dict[str, Any]:
+    """Floating-point arrays in a dtype; others, and None, as they are."""
+    is_float = {name: a is not None and a.dtype.kind == "f" for name, a in arrays.items()}
+    return {
+        name: array.astype(dtype, copy=False) if is_float[name] else array
+        for name, array in arrays.items()
+    }
 
 
 def _symmetric(upper) -> np.ndarray:

@@ -18,3 +18,9 @@ class Ridge:
 
     def gradient(self, coef: np.ndarray) -> np.ndarray:
         return self.alpha * coef
+
+    def row_values(self, coef: np.ndarray) -> np.ndarray:
+        """The value of each row."""
+        if self.alpha == 0:
+            return np.zeros(len(coef))
+        return self.alpha / 2 * np.einsum("kj,kj->k", coef, coef)

@@ -11,8 +11,8 @@ from scipy.optimize import linprog
 from sksoftmax._solvers import existence
 from sksoftmax._solvers.blas import one_blas_thread
 from sksoftmax._solvers.metric import Metric, inverse_factors
-from sksoftmax._solvers.newton import ExactDirection, minimize_newton
-from sksoftmax._solvers.protocol import Control, Outcome, Point, Problem
+from sksoftmax._solvers.newton import ExactDirection, newton_steps
+from sksoftmax._solvers.protocol import Control, Outcome, Point, Problem, follow
 
 _EPS = float(np.finfo(np.float64).eps)
 # A Newton step at the end that could still change a utility by this much: the curvature has
@@ -144,7 +144,8 @@ def _minimise(search, curvature, tol, max_iter, start, progress):
         progress=progress,
     )
     theta = _starting_point(search, start)
-    outcome = minimize_newton(search, metric, theta, control, ExactDirection(search))
+    direction = ExactDirection(search)
+    outcome = follow(newton_steps(search, metric, theta, control, direction.steps), search)
     norm = metric.norm(outcome.point.gradient)
     if outcome.n_iter == 0 and progress is not None:
         progress(1, outcome.point.value, norm)

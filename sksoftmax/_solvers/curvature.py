@@ -11,7 +11,8 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from sksoftmax._solvers.metric import Metric
-from sksoftmax._solvers.newton import filled_hessian
+from sksoftmax._solvers.newton import hessian_steps
+from sksoftmax._solvers.protocol import follow
 
 # A model keeps (and pickles) up to so many parameters squared: 8 MiB.
 MOST_KEPT_PARAMETERS = 1024
@@ -31,7 +32,7 @@ class Curvature:
     @classmethod
     def at(cls, objective, theta) -> "Curvature | None":
         """The curvature at theta; None where rounding leaves no positive definite Hessian."""
-        hessian = filled_hessian(objective, theta)
+        hessian = follow(hessian_steps(objective, theta), objective)
         diagonal = np.diag(hessian)
         if not (np.isfinite(hessian).all() and (diagonal > 0).all()):
             return None

@@ -17,33 +17,38 @@ _RECESSION = 0.1
 _LOSING = 0.05
 
 
-def has_hard_targets(objective) -> bool:
-    target = objective.rows.target
-    return target.ndim == 1 or bool((target.max(axis=1) == 1).all())
-
-
 def is_unbounded_problem(objective) -> bool:
     """Can the objective lack a minimum? Only without any penalty, and with targets of 0 and 1."""
     rows = objective.rows
     free = objective.penalty.alpha == 0 and rows.logit_l2 == 0 and rows.label_smoothing == 0
-    return free and has_hard_targets(objective)
+    return free and objective.has_hard_targets()
 
 
-def separation_bound(objective) -> float:
+def separation_bound(objective):
     """A mean loss below this proves separation: every row's loss is then below log 2, so every
     row gives its own class more than half, and scaling the coefficients up lowers every loss.
-    With offsets, which do not scale, it proves nothing; nor where no row has a choice."""
-    mask = objective.rows.mask
-    no_choice = mask is not None and int(mask.sum(axis=1).max()) < 2
-    if not is_unbounded_problem(objective) or objective.rows.offset is not None or no_choice:
-        return -math.inf
-    weight = objective.rows.weight
-    smallest = 1.0 if weight is None else float(weight[weight > 0].min())
+    With offsets, which do not scale, it proves nothing; nor where no row has a choice. (One bound
+    for each function that the objective consists of.)"""
+    smallest = objective.smallest_weight()
+    if not is_unbounded_problem(objective) or objective.rows.offset is not None:
+        return np.full(np.shape(smallest), -math.inf)
     return math.log(2) * smallest / objective.weight_sum
 
 
-def recedes(objective, newton_direction, point) -> bool:
-    """Is the point on its way to infinity, though its gradient is small?
+def constant_classes(objective) -> np.ndarray:
+    """For each class of one-vs-rest: does its problem know one answer only (or none), and its
+    intercept, which has no penalty, run to infinity?"""
+    rows = objective.rows
+    bounded = rows.logit_l2 > 0 or rows.label_smoothing > 0
+    if bounded or not (objective.fit_intercept or objective.penalty.alpha == 0):
+        return np.zeros(objective.n_outputs, dtype=bool)
+    shares = objective.shares()
+    return ~((shares > 0) & (shares < 1))
+
+
+def recedes(objective, newton_direction, point) -> np.ndarray:
+    """Is the point on its way to infinity, though its gradient is small? (An array of answers, if
+    the objective consists of several functions.)
 
     1. Where no row's own class loses by a step along the parameters themselves, every loss
        decreases along them for ever (offsets, which do not scale, left aside).
@@ -51,11 +56,12 @@ def recedes(objective, newton_direction, point) -> bool:
        all the same: with one, no row's own class may lose by that step either.
     """
     largest, smallest_gain = objective.logit_changes(point.theta)
-    if largest > 0 and smallest_gain >= 0:
-        return True
+    forever = np.logical_and(largest > 0, smallest_gain >= 0)
+    if forever.all():
+        return forever
     largest, smallest_gain = objective.logit_changes(newton_direction(point))
     certain = objective.rows.offset is None or smallest_gain > -_LOSING * largest
-    return largest > _RECESSION and certain
+    return forever | np.logical_and(largest > _RECESSION, certain)
 
 
 def absent_classes(objective) -> np.ndarray:

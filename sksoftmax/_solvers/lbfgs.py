@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sksoftmax._solvers.line_search import line_search
-from sksoftmax._solvers.protocol import Control, Outcome, Point
+from sksoftmax._solvers.line_search import search_line
+from sksoftmax._solvers.protocol import Control, Outcome, Point, Steps, ask
 
 _MEMORY = 20
 
@@ -21,16 +21,17 @@ class InMetric:
     def __init__(self, objective, metric):
         self.objective, self.metric = objective, metric
 
-    def loss_gradient(self, u):
-        value, gradient = self.objective.loss_gradient(self.theta(u))
+    def ask(self, verb, u) -> Steps:
+        """Ask for the loss at u and its gradient in u."""
+        value, gradient = yield from ask(verb, self.theta(u))
         return value, self.metric.gradient(self.objective.without_shift(gradient))
 
     def theta(self, u):
         return self.objective.without_shift(self.metric.theta(u))
 
 
-def minimize_lbfgs(objective, metric, theta, control: Control) -> Outcome:
-    """Minimise from theta (Nocedal & Wright 2006, algorithm 7.5).
+def lbfgs_steps(objective, metric, theta, control: Control) -> Steps:
+    """Minimise from theta; the result is an `Outcome` (Nocedal & Wright 2006, algorithm 7.5).
 
     1. direction = -H gradient, H from the last steps (two-loop recursion)
     2. a step that decreases and flattens (line_search)
@@ -42,12 +43,14 @@ def minimize_lbfgs(objective, metric, theta, control: Control) -> Outcome:
     function = InMetric(objective, metric)
     in_u = replace(control, norm=metric.norm_in_u)
     u = metric.u(theta)
-    point = Point(u, *function.loss_gradient(u))
+    point = Point(u, *(yield from function.ask("loss_gradient", u)))
     pairs: deque = deque(maxlen=_MEMORY)
     status, n_iter = in_u.report(0, point), 0
     while status is None and n_iter < control.max_iter:
         direction = -_inverse_hessian_product(point.gradient, pairs)  # 1
-        new = line_search(function, point, direction, rounding=control.rounding)  # 2
+        new = yield from search_line(  # 2
+            point, direction, rounding=control.rounding, evaluate=function.ask
+        )
         if new is None and pairs:
             pairs.clear()  # rounding may have spoilt the memory: once more from the gradient
             continue
@@ -60,7 +63,7 @@ def minimize_lbfgs(objective, metric, theta, control: Control) -> Outcome:
         point, n_iter = new, n_iter + 1
         status = in_u.report(n_iter, point)
     theta = function.theta(point.theta)
-    point = Point(theta, *objective.loss_gradient(theta))
+    point = Point(theta, *(yield from ask("loss_gradient", theta)))
     return Outcome(point, n_iter, status or "max_iter")
 
 

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 
-from sksoftmax._solvers.protocol import Point
+from sksoftmax._solvers.protocol import Point, Steps, ask
 
 _DECREASE, _FLATTEN = 1e-4, 0.9
 
 
-def line_search(objective, start, direction, *, rounding, flatten=True, max_evaluations=40):
+def search_line(
+    start, direction, *, rounding, flatten=True, max_evaluations=40, evaluate=ask
+) -> Steps:
     """Return the point at a good step, or None when rounding hides every decrease.
 
     Along the direction the function phi(t) is convex, so its slope increases from phi'(0) < 0.
@@ -26,7 +28,7 @@ def line_search(objective, start, direction, *, rounding, flatten=True, max_eval
     step, shortened = 1.0, 0
     for _ in range(max_evaluations):
         theta = start.theta + step * direction
-        value, gradient = objective.loss_gradient(theta)
+        value, gradient = yield from evaluate("loss_gradient", theta)
         slope = float(np.vdot(gradient, direction)) if math.isfinite(value) else math.inf
         decreased = value <= start.value + _DECREASE * step * slope_0 + noise
         if slope <= -_FLATTEN * slope_0 and (slope <= 0 or decreased):

@@ -1,21 +1,23 @@
 """Fits a linear softmax objective: picks a solver, runs it, says what is wrong if anything is."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from sksoftmax._solvers import existence
 from sksoftmax._solvers.blas import one_blas_thread
 from sksoftmax._solvers.curvature import MOST_KEPT_PARAMETERS, Curvature, CurvatureMetric
-from sksoftmax._solvers.lbfgs import minimize_lbfgs
+from sksoftmax._solvers.lbfgs import lbfgs_steps
 from sksoftmax._solvers.metric import build_metric
 from sksoftmax._solvers.newton import (
     MOST_BLOCK_ENTRIES,
     ExactDirection,
     TruncatedDirection,
-    minimize_newton,
+    newton_steps,
 )
-from sksoftmax._solvers.protocol import Control, Outcome, Point, Problem
+from sksoftmax._solvers.protocol import Control, Outcome, Point, Problem, Steps, follow
 
 SOLVERS = ("auto", "lbfgs", "newton-cholesky", "newton-cg")
 # "auto" hands over from lbfgs to newton-cg when it has not converged after this many iterations:
@@ -31,12 +33,14 @@ MOST_NEWTON_PARAMETERS = 20_000
 
 @dataclass
 class LinearFit:
+    """`n_iter` and `converged` hold an entry per class where each has a minimum of its own."""
+
     coef: np.ndarray
     intercept: np.ndarray
     value: float
-    n_iter: int
+    n_iter: Any
     solver: str
-    converged: bool
+    converged: Any
     problems: list[Problem] = field(default_factory=list)
     curvature: Curvature | None = None
 
@@ -67,16 +71,37 @@ def solve_linear(
     if solver == "newton-cholesky":
         _check_hessian_fits(objective)
     with one_blas_thread(), np.errstate(all="ignore"):
-        metric = build_metric(objective)  # 1
-        dependent = existence.dependent_columns(objective, metric.curvature)  # 2
-        if len(dependent):
-            return _solve_kept_columns(
-                objective, metric, dependent, solver, tol, max_iter, start, progress
-            )
-        return _solve(objective, metric, solver, tol, max_iter, start, curvature, progress)
+        options = {"solver": solver, "tol": tol, "max_iter": max_iter, "progress": progress}
+        solve = partial(_solve, curvature=curvature)
+        return fit_independent_columns(solve, objective, start, options)
 
 
-def _solve(objective, metric, solver, tol, max_iter, start, curvature, progress) -> LinearFit:
+def fit_independent_columns(solve, objective, start, options) -> LinearFit:
+    """Fit by solve(objective, metric, start, **options). Without a penalty, dependent columns are
+    left out, and what the others found is spread over all columns so that its norm is smallest."""
+    metric = build_metric(objective)  # 1
+    dependent = existence.dependent_columns(objective, metric.curvature)  # 2
+    if len(dependent) == 0:
+        return solve(objective, metric, start, **options)
+    kept = np.setdiff1d(np.arange(objective.n_features), dependent)
+    part = objective.with_columns(kept)
+    if len(kept) == 0:
+        start = None
+    if start is not None:
+        start = np.asarray(start[0]).reshape(objective.n_outputs, -1)[:, kept], start[1]
+    fit = solve(part, build_metric(part), start, **options)
+    theta = existence.embed_smallest_norm(
+        objective,
+        metric.curvature,
+        dependent,
+        part.pack(fit.coef, fit.intercept),
+    )
+    fit.coef, fit.intercept = objective.unpack(theta)
+    fit.problems.append(_rank_deficient(dependent))
+    return fit
+
+
+def _solve(objective, metric, start, *, solver, tol, max_iter, curvature, progress) -> LinearFit:
     theta, is_near = _starting_point(objective, start)
     bound = existence.separation_bound(objective)
     control = Control(
@@ -122,29 +147,6 @@ def _starting_point(objective, start) -> tuple[np.ndarray, bool]:
     return (theta if is_near else zeros), bool(is_near)
 
 
-def _solve_kept_columns(
-    objective, metric, dependent, solver, tol, max_iter, start, progress
-) -> LinearFit:
-    """Without a penalty, dependent columns are left out, and what the others found is spread over
-    all columns so that its norm is smallest."""
-    kept = np.setdiff1d(np.arange(objective.n_features), dependent)
-    part = objective.with_columns(kept)
-    if len(kept) == 0:
-        start = None
-    if start is not None:
-        start = np.asarray(start[0]).reshape(objective.n_outputs, -1)[:, kept], start[1]
-    fit = _solve(part, build_metric(part), solver, tol, max_iter, start, None, progress)
-    theta = existence.embed_smallest_norm(
-        objective,
-        metric.curvature,
-        dependent,
-        part.pack(fit.coef, fit.intercept),
-    )
-    fit.coef, fit.intercept = objective.unpack(theta)
-    fit.problems.append(_rank_deficient(dependent))
-    return fit
-
-
 def pick_solver(objective) -> str:
     """The faster of exact Newton and L-BFGS, roughly: 8 iterations that form and factor the
     Hessian against 40 passes."""
@@ -185,7 +187,8 @@ def _minimise_near(
     if curvature is None:
         return *_minimise(objective, metric, theta, control, "auto"), None
     near = replace(control, max_iter=min(_NEAR, control.max_iter))
-    outcome = minimize_lbfgs(objective, CurvatureMetric(curvature, metric), theta, near)  # 2
+    near_steps = lbfgs_steps(objective, CurvatureMetric(curvature, metric), theta, near)
+    outcome = follow(near_steps, objective)  # 2
     spent = outcome.n_iter
     if outcome.status in ("converged", "separated") or spent >= control.max_iter:
         return outcome, "lbfgs", curvature if spent <= _FRESH else None
@@ -197,16 +200,20 @@ def _minimise_near(
 
 
 def _minimise(objective, metric, theta, control, solver) -> tuple[Outcome, str]:
-    """Run the solver, or for "auto" one after the other until one converges: each goes on where
-    the one before stopped."""
     names = _auto_solvers(objective, metric) if solver == "auto" else [solver]
+    return follow(minimise_steps(objective, metric, theta, control, names), objective)
+
+
+def minimise_steps(objective, metric, theta, control, names) -> Steps:
+    """Run one solver after the other until one converges: each goes on where the one before
+    stopped. The result is an `Outcome` and the name of the last that ran."""
     spent = 0
     for name in names:
         budget = control.max_iter - spent
         if name == "lbfgs" and name != names[-1]:
             budget = min(_PATIENCE, budget)
         step = replace(control, max_iter=budget, progress=_shifted(control.progress, spent))
-        outcome = _run(name, objective, metric, theta, step)
+        outcome = yield from _steps_of(name, objective, metric, theta, step)
         theta, spent = outcome.point.theta, spent + outcome.n_iter
         if outcome.status in ("converged", "separated") or spent >= control.max_iter:
             break
@@ -221,12 +228,12 @@ def _auto_solvers(objective, metric) -> list[str]:
     return ["lbfgs", "newton-cg"] if has_blocks else ["lbfgs"]
 
 
-def _run(name, objective, metric, theta, control) -> Outcome:
+def _steps_of(name, objective, metric, theta, control) -> Steps:
     if name == "lbfgs":
-        return minimize_lbfgs(objective, metric, theta, control)
+        return lbfgs_steps(objective, metric, theta, control)
     exact = name == "newton-cholesky"
     direction = ExactDirection(objective) if exact else TruncatedDirection(objective, metric)
-    return minimize_newton(objective, metric, theta, control, direction)
+    return newton_steps(objective, metric, theta, control, direction.steps)
 
 
 def _shifted(progress, spent):
@@ -245,10 +252,14 @@ def _diagnose(objective, metric, outcome, solver, control) -> list[Problem]:
     elif unbounded and outcome.status != "max_iter" and _recedes(objective, outcome.point.theta):
         problems.append(_SEPARATED)
     elif outcome.status != "converged":
-        problems.append(_not_converged(outcome, solver, control, metric))
-    if objective.penalty.alpha == 0 and metric.curvature is None:
-        problems.append(_rank_unknown(objective))
-    return problems
+        problems.append(not_converged(outcome, solver, control))
+    return problems + rank_problems(objective, metric)
+
+
+def rank_problems(objective, metric) -> list[Problem]:
+    """What nobody looked at."""
+    unknown = objective.penalty.alpha == 0 and metric.curvature is None
+    return [_rank_unknown(objective)] if unknown else []
 
 
 def _recedes(objective, theta) -> bool:
@@ -257,11 +268,8 @@ def _recedes(objective, theta) -> bool:
     theta = exact.pack(*objective.unpack(theta))
     point = Point(theta, *exact.loss_gradient(theta))
     small = exact.n_outputs * exact.n_columns <= 300 and not exact.is_sparse
-    return existence.recedes(
-        exact,
-        ExactDirection(exact) if small else TruncatedDirection(exact, build_metric(exact)),
-        point,
-    )
+    newton = ExactDirection(exact) if small else TruncatedDirection(exact, build_metric(exact))
+    return bool(existence.recedes(exact, newton, point))
 
 
 _SEPARATED = Problem(
@@ -303,8 +311,9 @@ def _rank_unknown(objective) -> Problem:
     )
 
 
-def _not_converged(outcome, solver, control, metric) -> Problem:
-    norm = metric.norm(outcome.point.gradient)
+def not_converged(outcome, solver, control) -> Problem:
+    """A minimiser gave up."""
+    norm = control.norm(outcome.point.gradient)
     state = f"the largest entry of the scaled gradient is {norm:.2g}, tol={control.tol:.2g}"
     if outcome.status == "stalled":
         message = (

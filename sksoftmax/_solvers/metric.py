@@ -46,6 +46,11 @@ class Metric:
             return theta / self.transform
         return np.linalg.solve(self.transform, theta[..., None])[..., 0]
 
+    def of(self, output: int) -> "Metric":
+        """The metric of one output alone."""
+        own = slice(output, output + 1) if len(self.transform) > 1 else slice(0, 1)
+        return Metric(self.transform[own], self.curvature)
+
     def norm(self, gradient: np.ndarray) -> float:
         """Largest entry of the gradient in u: free of the columns' units."""
         return self.norm_in_u(self.gradient(gradient))
@@ -57,10 +62,7 @@ class Metric:
 
 def build_metric(objective) -> Metric:
     """The metric of a linear objective, whitening where that is affordable."""
-    shares = objective.class_shares()
-    floor = 0.5 / max(objective.weight_sum, objective.n_classes)
-    curvature = np.maximum(shares * (1 - shares), min(floor, 0.25 / objective.n_classes))
-    curvature = curvature[-objective.n_outputs :] + objective.rows.logit_l2
+    curvature = objective.typical_curvature()
     ridge = np.full(objective.n_columns, objective.penalty.alpha)
     ridge[objective.n_features :] = 0.0
     if objective.n_columns > MOST_WHITENED_COLUMNS:

@@ -1,9 +1,9 @@
 """What solvers need of an objective, and what they return."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,6 +37,27 @@ class Objective(Protocol):
     def class_curvature(self, theta: np.ndarray) -> np.ndarray:
         """Diagonal blocks of the Hessian, (n_outputs, n_columns, n_columns)."""
         ...
+
+
+# A minimiser is a generator: it asks for a verb of the objective and is sent the answer. So it can
+# be run on its own, or in lock step with others whose questions one read of the data answers.
+Steps = Generator[tuple, Any, Any]
+
+
+def ask(verb: str, *arguments: np.ndarray) -> Steps:
+    """Ask for `objective.verb(*arguments)`."""
+    return (yield verb, *arguments)
+
+
+def follow(steps: Steps, objective: Objective) -> Any:
+    """Run a minimiser on an objective; return its result."""
+    answer = None
+    while True:
+        try:
+            verb, *arguments = steps.send(answer)
+        except StopIteration as done:
+            return done.value
+        answer = getattr(objective, verb)(*arguments)
 
 
 @dataclass

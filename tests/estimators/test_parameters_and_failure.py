@@ -187,6 +187,7 @@ def test_a_problem_may_name_classes_by_their_labels(three_classes, monkeypatch):
         solver="lbfgs",
         value=1.0,
         problems=[problem],
+        curvature=None,
     )
     monkeypatch.setattr("sksoftmax.linear._multinomial.solve_linear", lambda *_, **__: solution)
     with pytest.warns(ConvergenceWarning, match=r"No rows of 'a', 'c'\."):

@@ -23,9 +23,14 @@ SUMS = {
 SPARSE_PASSES = ["logits", "loss_gradient", "hessian_product"]
 
 
-def good_arguments(name, dtype=np.float64, *, sparse=False):
+SIGMOID_PASSES = ["loss_gradient", "hessian_product", "class_curvature"]
+
+
+def good_arguments(name, dtype=np.float64, *, sparse=False, sigmoid=False):
+    own_losses = K if sigmoid and name == "loss_gradient" else 0
     arguments = {
         "pass_": _PASS_NUMBER[name],
+        "sigmoid": sigmoid,
         "n_rows": N,
         "n_features": D,
         "intercept": True,
@@ -46,7 +51,10 @@ def good_arguments(name, dtype=np.float64, *, sparse=False):
         "target_proba": None,
         "label_smoothing": 0.0,
         "logit_l2": 0.0,
-        "sums": None if SUMS[name] is None else np.zeros(SUMS[name]),
+        "classes": np.arange(K) if sigmoid else None,
+        "positive_weight": np.ones(K, dtype=dtype) if sigmoid else None,
+        "negative_weight": np.ones(K, dtype=dtype) if sigmoid else None,
+        "sums": None if SUMS[name] is None else np.zeros(SUMS[name] + own_losses),
         "rows_out": np.zeros(N * K, dtype=dtype) if name == "logits" else None,
         "n_threads": 1,
     }
@@ -65,9 +73,11 @@ def refused(arguments, match=None, **changes):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", SUMS)
 def test_good_arguments_are_taken(name, dtype):
-    assert np.isfinite(_core.run(**good_arguments(name, dtype)))
-    if name in SPARSE_PASSES:
-        assert np.isfinite(_core.run(**good_arguments(name, dtype, sparse=True)))
+    for sigmoid in [False, True] if name in SIGMOID_PASSES else [False]:
+        assert np.isfinite(_core.run(**good_arguments(name, dtype, sigmoid=sigmoid)))
+        if name in SPARSE_PASSES:
+            arguments = good_arguments(name, dtype, sparse=True, sigmoid=sigmoid)
+            assert np.isfinite(_core.run(**arguments))
 
 
 @pytest.mark.parametrize("change", [-1, 1, 1000, "empty"])
@@ -78,6 +88,30 @@ def test_arrays_of_a_wrong_size_are_errors(name, change):
         if isinstance(value, np.ndarray):
             wrong = np.zeros(0 if change == "empty" else len(value) + change, dtype=value.dtype)
             refused(arguments, **{key: wrong})
+
+
+@pytest.mark.parametrize("change", [-1, 1, 1000, "empty"])
+@pytest.mark.parametrize("name", SIGMOID_PASSES)
+def test_arrays_of_a_wrong_size_are_errors_for_sigmoids_too(name, change):
+    arguments = good_arguments(name, sigmoid=True)
+    for key, value in arguments.items():
+        if isinstance(value, np.ndarray):
+            wrong = np.zeros(0 if change == "empty" else len(value) + change, dtype=value.dtype)
+            refused(arguments, **{key: wrong})
+
+
+@pytest.mark.parametrize("index", [-1, K, 2**31, 2**62, -(2**63)])
+@pytest.mark.parametrize("name", SIGMOID_PASSES)
+def test_an_output_that_is_no_class_is_an_error(name, index):
+    for position in (0, K - 1):
+        classes = np.arange(K)
+        classes[position] = index
+        refused(good_arguments(name, sigmoid=True), match="classes", classes=classes)
+
+
+def test_sigmoids_need_their_classes_and_have_no_pairs():
+    refused(good_arguments("loss_gradient", sigmoid=True), match="n_outputs", classes=None)
+    refused(good_arguments("pair_curvature"), match="pass", sigmoid=True, classes=np.arange(K))
 
 
 @pytest.mark.parametrize("change", [-1, 1, 1000, "empty"])
@@ -173,6 +207,7 @@ for n_rows, n_features in [(2**62, 4), (2**32, 2**32), (2**63 // 3 + 3, 3), (2**
     wrapped = n_rows * n_features % 2**64
     arguments = dict.fromkeys(sys.argv[1].split(",")) | {
         "pass_": 3,
+        "sigmoid": False,
         "n_rows": n_rows,
         "n_features": n_features,
         "intercept": False,

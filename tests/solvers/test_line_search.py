@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from sksoftmax._solvers.line_search import line_search
-from sksoftmax._solvers.protocol import Point
+from sksoftmax._solvers.line_search import search_line
+from sksoftmax._solvers.protocol import Point, follow
 
 EPS = np.finfo(float).eps
-MOST = inspect.signature(line_search).parameters["max_evaluations"].default
+MOST = inspect.signature(search_line).parameters["max_evaluations"].default
 
 
 class OneVariable:
@@ -27,6 +27,10 @@ class OneVariable:
 
     def point(self, x):
         return Point(np.array([[x]]), *self.loss_gradient(np.array([[x]])))
+
+
+def line_search(function, start, direction, **options):
+    return follow(search_line(start, direction, **options), function)
 
 
 def softplus(x):

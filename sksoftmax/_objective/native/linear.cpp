@@ -5,6 +5,7 @@
 
 #include "../../_kernel/native/product.h"
 #include "../../_kernel/native/rows.h"
+#include "sigmoid.h"
 #include "sparse.h"
 
 namespace sksoftmax {
@@ -28,13 +29,19 @@ bool needs_products(const LinearJob<T>& job) {
          job.pass == Pass::pair_curvature;
 }
 
+// Are targets laid out class by class? A mask of the sigmoids is kept there too.
+template <class T>
+bool has_target_table(const LinearJob<T>& job) {
+  return job.target_proba != nullptr || (job.head == Head::sigmoid && job.mask != nullptr);
+}
+
 // The scratch of one worker, carved out of one allocation; everything class-major has a row of
 // block_rows entries per class.
 template <class T>
 struct Workspace {
   T *rows, *tile, *products;                            // X~, its transposed tile, X~ products
   T *logits, *direction, *target, *residual, *scores;   // class-major
-  T *weight, *loss, *sums;
+  T *weight, *loss, *sums, *row_class;
   std::int64_t row_stride, product_stride;
 
   static constexpr std::int64_t kSlack = 64;  // overlapping stores, alignment
@@ -48,14 +55,15 @@ struct Workspace {
     take(0, job.X != nullptr ? block * columns : 0);
     take(1, job.X != nullptr ? kTileRows<T> * columns : 0);
     take(2, block * products);
-    take(3, job.n_classes * block);
-    take(4, job.direction != nullptr ? job.n_classes * block : 0);
-    take(5, job.target_proba != nullptr ? job.n_classes * block : 0);
-    take(6, job.n_classes * block);
+    take(3, n_logits(job) * block);
+    take(4, job.direction != nullptr ? n_logits(job) * block : 0);
+    take(5, has_target_table(job) ? n_logits(job) * block : 0);
+    take(6, n_logits(job) * block);
     take(7, padded<T>(job.n_outputs) + padded<T>(job.n_classes));
     take(8, block);
     take(9, block);
     take(10, sums_at_once * (products > 0 ? products : columns));
+    take(11, job.head == Head::sigmoid ? block : 0);
   }
 
   static std::int64_t size(const LinearJob<T>& job, std::int64_t block) {
@@ -66,7 +74,7 @@ struct Workspace {
 
   Workspace(const LinearJob<T>& job, std::int64_t block, T* memory) {
     T** const parts[] = {&rows,     &tile,   &products, &logits, &direction, &target,
-                         &residual, &scores, &weight,   &loss,   &sums};
+                         &residual, &scores, &weight,   &loss,   &sums,      &row_class};
     memory += (64 - reinterpret_cast<std::uintptr_t>(memory) % 64) % 64 / sizeof(T);
     lay_out(job, block, [&](int part, std::int64_t n) {
       *parts[part] = memory;
@@ -79,7 +87,7 @@ struct Workspace {
 
 template <class T>
 std::int64_t block_rows(const LinearJob<T>& job) {
-  std::int64_t per_row = padded<T>(job.n_columns) + 2 * job.n_classes;
+  std::int64_t per_row = padded<T>(job.n_columns) + 2 * n_logits(job);
   if (needs_products(job)) per_row += sums_columns(job);
   if (job.pass == Pass::pair_curvature) per_row += sums_rows(job);
   std::int64_t rows = kBlockBytes / static_cast<std::int64_t>(sizeof(T)) / per_row;
@@ -162,24 +170,36 @@ struct Block {
     }
   }
 
-  // Offset and mask: the mask becomes logits of -inf.
+  std::int64_t class_of(std::int64_t output) const {
+    return job.classes != nullptr ? job.classes[output] : output;
+  }
+
+  // Offset, mask and targets. The mask becomes logits of -inf, of the sigmoids targets of -1.
   void finish_logits() const {
-    const std::int64_t K = job.n_classes;
-    if (job.n_outputs == 1) split_score(space.logits);
-    if (job.n_outputs == 1 && job.direction != nullptr) split_score(space.direction);
+    const std::int64_t K = n_logits(job);
+    const bool sigmoid = job.head == Head::sigmoid, table = has_target_table(job);
+    if (!sigmoid && job.n_outputs == 1) split_score(space.logits);
+    if (!sigmoid && job.n_outputs == 1 && job.direction != nullptr) split_score(space.direction);
     for (std::int64_t i = 0; i < n_rows; ++i) {
-      const std::int64_t first = (begin + i) * K;
+      const std::int64_t first = (begin + i) * job.n_classes;
       if (job.offset != nullptr)
-        for (std::int64_t k = 0; k < K; ++k) space.logits[k * block + i] += job.offset[first + k];
-      if (job.mask != nullptr)
         for (std::int64_t k = 0; k < K; ++k)
-          if (job.mask[first + k] == 0) space.logits[k * block + i] = -kInfinity<T>;
+          space.logits[k * block + i] += job.offset[first + class_of(k)];
       if (job.target_proba != nullptr)
         for (std::int64_t k = 0; k < K; ++k)
-          space.target[k * block + i] = job.target_proba[first + k];
+          space.target[k * block + i] = job.target_proba[first + class_of(k)];
+      else if (table && job.target_index != nullptr)
+        for (std::int64_t k = 0; k < K; ++k)
+          space.target[k * block + i] = job.target_index[begin + i] == class_of(k) ? T(1) : T(0);
+      if (job.mask != nullptr)
+        for (std::int64_t k = 0; k < K; ++k)
+          if (job.mask[first + class_of(k)] == 0)
+            (sigmoid ? space.target : space.logits)[k * block + i] = sigmoid ? T(-1) : -kInfinity<T>;
     }
-    for (std::int64_t i = n_rows; job.target_proba != nullptr && i < tiled; ++i)
+    for (std::int64_t i = n_rows; table && i < tiled; ++i)
       for (std::int64_t k = 0; k < K; ++k) space.target[k * block + i] = 0;
+    for (std::int64_t i = 0; sigmoid && job.target_index != nullptr && i < tiled; ++i)
+      space.row_class[i] = i < n_rows ? static_cast<T>(job.target_index[begin + i]) : T(-1);
   }
 
   void load_weights() const {
@@ -225,6 +245,31 @@ struct Block {
       return general ? head<verb, true, false>() : head<verb, false, false>();
     } else {
       return head<verb, false, false>();
+    }
+  }
+
+  // The sigmoids, output by output: into `residual`, or the scale of the class curvature.
+  void sigmoids(T* scale, double* losses) const {
+    const bool by_class = job.pass == Pass::class_curvature, table = has_target_table(job);
+    for (std::int64_t o = 0; o < job.n_outputs; ++o) {
+      const std::int64_t first = o * block, k = class_of(o);
+      T* out = (by_class ? scale : space.residual) + first;
+      const SigmoidRows<T> rows = {space.logits + first,
+                                   space.weight,
+                                   table ? space.target + first : nullptr,
+                                   job.target_index != nullptr ? space.row_class : nullptr,
+                                   space.direction + first,
+                                   static_cast<T>(k),
+                                   job.positive_weight != nullptr ? job.positive_weight[k] : T(1),
+                                   job.negative_weight != nullptr ? job.negative_weight[k] : T(1),
+                                   job.label_smoothing,
+                                   job.logit_l2};
+      if (job.pass == Pass::loss_gradient)
+        losses[o] += sigmoid_head<T, Pass::loss_gradient>(rows, tiled, out);
+      else if (by_class)
+        sigmoid_head<T, Pass::class_curvature>(rows, tiled, out);
+      else
+        sigmoid_head<T, Pass::hessian_product>(rows, tiled, out);
     }
   }
 
@@ -338,27 +383,30 @@ bool run_block(const Block<T>& b, T* scale, PartSums& out) {
   }
   b.finish_logits();
   bool good = true;
-  if (job.pass == Pass::loss_gradient) {
+  if (job.head == Head::sigmoid) {
+    b.sigmoids(scale, out.sums + sums_rows(job) * sums_columns(job));
+  } else if (job.pass == Pass::loss_gradient) {
     good = b.template head_of<Verb::loss_gradient>();
     for (std::int64_t i = 0; i < b.n_rows; ++i) out.loss += static_cast<double>(space.loss[i]);
+    b.join_residual();
   } else if (job.pass == Pass::hessian_product) {
     good = b.template head_of<Verb::hessian_product>();
     b.add_ridge_direction();
+    b.join_residual();
   } else {
     good = b.template head_of<Verb::softmax>();
-    if (job.pass == Pass::class_curvature) {
-      b.class_scale(scale);
-      for (std::int64_t k = 0; k < job.n_outputs; ++k)
-        b.accumulate_gram(scale + k * b.block,
-                          out.sums + k * job.n_columns * job.n_columns);
-    } else {
-      b.pair_scale(scale);
-      b.multiply_columns();
-      b.accumulate(scale, space.products, space.product_stride, out.sums);
-    }
+    job.pass == Pass::class_curvature ? b.class_scale(scale) : b.pair_scale(scale);
+  }
+  if (job.pass == Pass::class_curvature) {
+    for (std::int64_t k = 0; k < job.n_outputs; ++k)
+      b.accumulate_gram(scale + k * b.block, out.sums + k * job.n_columns * job.n_columns);
     return good;
   }
-  b.join_residual();
+  if (job.pass == Pass::pair_curvature) {
+    b.multiply_columns();
+    b.accumulate(scale, space.products, space.product_stride, out.sums);
+    return good;
+  }
   if (sparse)
     for (std::int64_t i = 0; i < b.n_rows; ++i)
       sparse_accumulate<T>(job, b.begin + i, space.residual + i, b.block, out.sums);

@@ -26,12 +26,20 @@ enum class Pass : int {
                      //                                  (n_pairs [+ n_classes], n_packed)
 };
 
+// What makes losses of logits. For the sigmoids an output is any class: `classes` says which, so
+// that classes which have converged need not be looked at.
+enum class Head : int {
+  softmax,  // over the classes of a row: one loss
+  sigmoid,  // class k against the rest (sigmoid.h): a loss for each output
+};
+
 // n_packed: products x~_i x~_j for i <= j, row by row of the upper triangle.
 // gram and class_curvature fill the upper triangles only (and some of what lies below).
 // n_outputs == 1 with n_classes == 2: one score s stands for the logits (-s / 2, s / 2).
 template <class T>
 struct LinearJob {
   Pass pass = Pass::logits;
+  Head head = Head::softmax;
   std::int64_t n_rows = 0, n_features = 0, n_columns = 0, n_classes = 0, n_outputs = 0;
   const T* X = nullptr;                    // dense: row-major, n_features per row
   const T* values = nullptr;               // CSR instead: values, their columns, and row pointers
@@ -47,8 +55,17 @@ struct LinearJob {
   const std::int64_t* target_index = nullptr;
   const T* target_proba = nullptr;         // (n_rows, n_classes) instead
   T label_smoothing = 0, logit_l2 = 0;
+  const std::int64_t* classes = nullptr;   // sigmoid: the class of each output
+  const T* positive_weight = nullptr;      // sigmoid: weights of a class, and of its rest, per class
+  const T* negative_weight = nullptr;
   T* rows_out = nullptr;
 };
+
+// Logits per row after the head's own arrangement: a score of two classes becomes a pair.
+template <class T>
+std::int64_t n_logits(const LinearJob<T>& job) {
+  return job.head == Head::sigmoid ? job.n_outputs : job.n_classes;
+}
 
 std::int64_t constexpr packed_size(std::int64_t columns) { return columns * (columns + 1) / 2; }
 
@@ -73,6 +90,17 @@ std::int64_t sums_rows(const LinearJob<T>& job) {
 template <class T>
 std::int64_t sums_columns(const LinearJob<T>& job) {
   return job.pass == Pass::pair_curvature ? packed_size(job.n_columns) : job.n_columns;
+}
+
+// The losses of the sigmoids, one per output, follow the sums.
+template <class T>
+std::int64_t n_own_losses(const LinearJob<T>& job) {
+  return job.head == Head::sigmoid && job.pass == Pass::loss_gradient ? job.n_outputs : 0;
+}
+
+template <class T>
+std::int64_t sums_size(const LinearJob<T>& job) {
+  return sums_rows(job) * sums_columns(job) + n_own_losses(job);
 }
 
 template <class T>

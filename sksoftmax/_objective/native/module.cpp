@@ -43,8 +43,15 @@ void check_targets(const LinearJob<T>& job) {
 }
 
 template <class T>
+void check_classes(const LinearJob<T>& job) {
+  for (std::int64_t o = 0; job.classes != nullptr && o < job.n_outputs; ++o)
+    require(job.classes[o] >= 0 && job.classes[o] < job.n_classes,
+            "classes: an index lies outside 0..n_classes - 1");
+}
+
+template <class T>
 double run_parts(const LinearJob<T>& job, double* sums, int n_threads, bool* good) {
-  const std::int64_t size = sums_rows(job) * sums_columns(job);
+  const std::int64_t size = sums_size(job);
   const std::int64_t block = body<T>().block_rows(job);
   const std::int64_t n_blocks = (job.n_rows + block - 1) / block;
   const std::int64_t n_parts = number_of_parts(n_blocks, size);
@@ -61,12 +68,13 @@ double run_parts(const LinearJob<T>& job, double* sums, int n_threads, bool* goo
 }
 
 template <class T>
-double run(int pass, std::int64_t n_rows, std::int64_t n_features, bool intercept,
+double run(int pass, bool sigmoid, std::int64_t n_rows, std::int64_t n_features, bool intercept,
            std::int64_t n_classes, std::int64_t n_outputs, In<T> X, In<T> values,
            In<std::int32_t> columns32, In<std::int64_t> columns64, In<std::int64_t> row_ptr,
            In<T> center, In<T> coef, In<T> direction, In<T> offset, In<std::uint8_t> mask,
            In<T> weight, In<std::int64_t> target_index, In<T> target_proba,
-           double label_smoothing, double logit_l2, Out<double> sums, Out<T> rows_out,
+           double label_smoothing, double logit_l2, In<std::int64_t> classes,
+           In<T> positive_weight, In<T> negative_weight, Out<double> sums, Out<T> rows_out,
            int n_threads) {
   require(pass >= 0 && pass <= static_cast<int>(Pass::pair_curvature), "pass: no such pass");
   require(n_rows > 0 && n_features > 0 && n_classes > 0, "X: must have rows and columns");
@@ -76,12 +84,16 @@ double run(int pass, std::int64_t n_rows, std::int64_t n_features, bool intercep
               n_features < kMost / n_classes / n_classes,
           "X: too many columns");
   require(n_rows < kMost / (n_features + 1) && n_rows < kMost / n_classes, "X: too many rows");
-  require(n_outputs == n_classes || (n_outputs == 1 && n_classes == 2), "n_outputs: wrong");
+  require(sigmoid ? classes && n_outputs > 0 && n_outputs <= n_classes && n_classes < (1 << 24)
+                  : n_outputs == n_classes || (n_outputs == 1 && n_classes == 2),
+          "n_outputs: wrong");
   require(n_threads >= 1, "n_threads: must be at least 1");
-  require(pass != static_cast<int>(Pass::pair_curvature) || (n_outputs > 1 && n_features < 20000),
-          "pass: pairs need more than one output and few columns");
+  require(pass != static_cast<int>(Pass::pair_curvature) ||
+              (!sigmoid && n_outputs > 1 && n_features < 20000),
+          "pass: pairs need the softmax of more than one output, and few columns");
   LinearJob<T> job;
   job.pass = static_cast<Pass>(pass);
+  job.head = sigmoid ? Head::sigmoid : Head::softmax;
   job.n_rows = n_rows;
   job.n_features = n_features;
   job.n_columns = n_features + (intercept ? 1 : 0);
@@ -120,14 +132,19 @@ double run(int pass, std::int64_t n_rows, std::int64_t n_features, bool intercep
   require(job.pass != Pass::loss_gradient ||
               (job.target_index != nullptr) != (job.target_proba != nullptr),
           "target: exactly one kind is needed");
-  if (job.pass != Pass::loss_gradient) job.target_index = nullptr, job.target_proba = nullptr;
+  job.classes = data_of(classes, "classes", n_outputs);
+  job.positive_weight = data_of(positive_weight, "positive_weight", n_classes);
+  job.negative_weight = data_of(negative_weight, "negative_weight", n_classes);
+  if (job.pass != Pass::loss_gradient && !sigmoid)
+    job.target_index = nullptr, job.target_proba = nullptr;
   require(job.pass == Pass::logits ? rows_out.has_value() : sums.has_value(), "out: is missing");
   job.rows_out = data_of(rows_out, "rows_out", n_rows * n_outputs);
-  double* sums_data = data_of(sums, "sums", sums_rows(job) * sums_columns(job));
+  double* sums_data = data_of(sums, "sums", sums_size(job));
 
   nb::gil_scoped_release release;
   if (sparse) check_sparse(job, static_cast<std::int64_t>(values->size()));
   check_targets(job);
+  check_classes(job);
   bool good = true;
   const double loss = run_parts(job, sums_data, n_threads, &good);
   return good ? loss : std::numeric_limits<double>::infinity();
@@ -135,13 +152,15 @@ double run(int pass, std::int64_t n_rows, std::int64_t n_features, bool intercep
 
 template <class T>
 void bind(nb::module_& m) {
-  m.def("run", &run<T>, nb::kw_only(), nb::arg("pass_"), nb::arg("n_rows"), nb::arg("n_features"),
+  m.def("run", &run<T>, nb::kw_only(), nb::arg("pass_"), nb::arg("sigmoid"), nb::arg("n_rows"), nb::arg("n_features"),
         nb::arg("intercept"), nb::arg("n_classes"), nb::arg("n_outputs"), nb::arg("X").none().noconvert(),
         nb::arg("values").none().noconvert(), nb::arg("columns32").none().noconvert(), nb::arg("columns64").none().noconvert(),
         nb::arg("row_ptr").none().noconvert(), nb::arg("center").none().noconvert(), nb::arg("coef").none().noconvert(),
         nb::arg("direction").none().noconvert(), nb::arg("offset").none().noconvert(), nb::arg("mask").none().noconvert(),
         nb::arg("weight").none().noconvert(), nb::arg("target_index").none().noconvert(),
         nb::arg("target_proba").none().noconvert(), nb::arg("label_smoothing"), nb::arg("logit_l2"),
+        nb::arg("classes").none().noconvert(), nb::arg("positive_weight").none().noconvert(),
+        nb::arg("negative_weight").none().noconvert(),
         nb::arg("sums").none().noconvert(), nb::arg("rows_out").none().noconvert(), nb::arg("n_threads"));
 }
 
