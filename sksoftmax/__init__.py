@@ -6,6 +6,7 @@ and temperature.
 
 ===========================  ======================================================================
 `MultinomialLogit`           multinomial logistic regression, same objective as scikit-learn's
+`OneVsRestLogit`             one binary logit per class, fitted together; several labels per row
 `SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
 `TemperatureScaling`         post-hoc calibration by one temperature, with its interval
 `sksoftmax.functional`       softmax, log_softmax, logsumexp, entropy, cross_entropy, derivatives
@@ -21,10 +22,11 @@ from sksoftmax._kernel import kernel_info
 from sksoftmax._version import __version__
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 from sksoftmax.calibration import TemperatureScaling
-from sksoftmax.linear import MultinomialLogit
+from sksoftmax.linear import MultinomialLogit, OneVsRestLogit
 
 __all__ = [
     "MultinomialLogit",
+    "OneVsRestLogit",
     "SoftmaxBoostingClassifier",
     "TemperatureScaling",
     "__version__",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -421,10 +421,8 @@ def _multiply_class_weight(
         return weight
     if isinstance(class_weight, str) and class_weight == "balanced":
         per_class = _balanced_weights(weight, target, len(classes))
-    elif isinstance(class_weight, dict):
-        per_class = _given_weights(class_weight, classes)
     else:
-        _refuse_class_weight(class_weight)
+        per_class = given_weights(class_weight, classes)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         per_row = per_class[target] if target.ndim == 1 else target @ per_class
         weight = per_row if weight is None else weight * per_row
@@ -453,8 +451,13 @@ def _balanced_weights(weight: np.ndarray | None, target: np.ndarray, n_classes: 
     return per_class
 
 
-def _given_weights(class_weight: dict[Any, Any], classes: np.ndarray) -> np.ndarray:
+def given_weights(class_weight: Any, classes: np.ndarray) -> np.ndarray:
     """Return the weight of each class, 1 for those that the dictionary leaves out."""
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            "class_weight must be None, 'balanced' or a dictionary {label: weight}; "
+            f"got {class_weight!r}."
+        )
     labels = classes.tolist()
     unknown = [key for key in class_weight if key not in labels]
     unnamed = [label for label in labels if label not in class_weight]
@@ -471,10 +474,3 @@ def _given_weights(class_weight: dict[Any, Any], classes: np.ndarray) -> np.ndar
     if not (np.isfinite(per_class).all() and per_class.min() >= 0):
         raise ValueError(f"class_weight must hold finite numbers >= 0; got {class_weight!r}.")
     return per_class
-
-
-def _refuse_class_weight(class_weight: Any) -> NoReturn:
-    raise ValueError(
-        "class_weight must be None, 'balanced' or a dictionary {label: weight}; "
-        f"got {class_weight!r}."
-    )

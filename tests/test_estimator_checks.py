@@ -4,13 +4,21 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftmax import MultinomialLogit, SoftmaxBoostingClassifier, TemperatureScaling
+from sksoftmax import (
+    MultinomialLogit,
+    OneVsRestLogit,
+    SoftmaxBoostingClassifier,
+    TemperatureScaling,
+)
 
 ESTIMATORS = [
     MultinomialLogit(),
     MultinomialLogit(solver="lbfgs"),
     MultinomialLogit(solver="newton-cholesky"),
     MultinomialLogit(solver="newton-cg"),
+    OneVsRestLogit(),
+    OneVsRestLogit(solver="lbfgs", class_weight="balanced"),
+    OneVsRestLogit(solver="newton-cg"),
     # subsample=1: of two equal rows a tree may draw one, but a row of weight 2 it draws as a whole
     SoftmaxBoostingClassifier(subsample=1.0, max_iter=20),
     SoftmaxBoostingClassifier(

@@ -16,7 +16,6 @@ coefficients of another class: the Hessian is block diagonal.
 
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -69,17 +68,31 @@ class OneVsRestObjective(CentredObjective):
 
     # --- what the problems look like, class by class ---------------------------------------------
 
-    @cached_property
+    def balanced(self) -> Self:
+        """The same, with equal weight on a class and on its rest: total / (2 count) for a row of
+        either side, where both sides have some."""
+        total, hits = self._counts()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sides = [
+                np.where((hits > 0) & (hits < total), total / (2 * n), 1.0)
+                for n in (hits, total - hits)
+            ]
+        positive, negative = (side.astype(self.dtype) for side in sides)
+        other = copy(self)
+        other.rows = replace(self.rows, positive_weight=positive, negative_weight=negative)
+        return other
+
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sums over rows of w_i and of w_i q_ik, where class k is available, for all classes."""
+        weight, target, mask = self._weight(), self.rows.target, self.rows.mask
+        hits = self.class_shares() * self.weight_sum
+        if mask is None:
+            return np.full(self.n_classes, self.weight_sum), hits
+        return weight @ mask, hits if target.ndim == 1 else weight @ (mask * target)
+
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
         """Sums over rows of v_ik and of v_ik q_ik, for all classes."""
-        weight, target, mask = self._weight(), self.rows.target, self.rows.mask
-        if mask is None:
-            total = np.full(self.n_classes, self.weight_sum)
-            hits = self.class_shares() * self.weight_sum
-        elif target.ndim == 1:
-            total, hits = weight @ mask, self.class_shares() * self.weight_sum
-        else:
-            total, hits = weight @ mask, weight @ (mask * target)
+        total, hits = self._counts()
         positive, negative = self._side_weights()
         return positive * hits + negative * (total - hits), positive * hits
 
@@ -95,7 +108,7 @@ class OneVsRestObjective(CentredObjective):
 
     def shares(self) -> np.ndarray:
         """Weighted share of each class in its own problem, (n_outputs,); NaN where it is empty."""
-        total, hits = (sums[self.rows.outputs] for sums in self._sums)
+        total, hits = (sums[self.rows.outputs] for sums in self._sums())
         with np.errstate(invalid="ignore"):
             return np.clip(hits / total, 0.0, 1.0)
 
@@ -103,7 +116,7 @@ class OneVsRestObjective(CentredObjective):
         share = np.nan_to_num(self.shares(), nan=0.5)
         floor = min(0.5 / max(self.weight_sum, 2.0), 0.125)
         curvature = np.maximum(share * (1 - share), floor) + self.rows.logit_l2 / 2
-        total = self._sums[0][self.rows.outputs] / self.weight_sum
+        total = self._sums()[0][self.rows.outputs] / self.weight_sum
         return np.where(total > 0, total, 1.0) * curvature
 
     def log_odds(self) -> np.ndarray:
