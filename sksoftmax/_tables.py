@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+_CELL = 'style="padding:.1em .5em"'
+_NAME = 'style="padding:.1em .5em .1em 0;text-align:left;white-space:pre"'
+
 
 class Row(NamedTuple):
     """The cells of a row: the first is its name; `heading` spans the table, and a row that `begins`
@@ -59,7 +62,7 @@ class Table(NamedTuple):
 
     def html(self) -> str:
         """For notebooks: a table of its own style, every text escaped."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        head = "".join(f"<th {_CELL}>{escape(name)}</th>" for name in self.columns)
         head = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
         body = "".join(self._html_row(row) for row in self.rows)
         notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
@@ -94,17 +97,17 @@ class Table(NamedTuple):
         return "\n".join([*out, r"\end{tabular}"])
 
     def _html_row(self, row: Row) -> str:
-        left = 'style="text-align:left;white-space:pre"'
-        name = escape(row.cells[0])
         if row.heading:
-            span = f'colspan="{len(self.columns)}"'
-            return f'<tr><th {span} style="text-align:left">{name}</th></tr>'
+            name = escape(row.cells[0])
+            return f'<tr><th {_NAME} colspan="{len(self.columns)}">{name}</th></tr>'
         cells = ""
-        for j, cell in enumerate(row.cells[1:], start=1):
-            side = ' style="text-align:left"' if j in self.left else ""
-            cells += f"<td{side}>{_html_cell(cell)}</td>"
+        for j, cell in enumerate(row.cells):
+            if j in self.left:
+                cells += f"<th {_NAME}>{escape(cell)}</th>"
+            else:
+                cells += f"<td {_CELL}>{_html_cell(cell)}</td>"
         rule = ' style="border-top:1px solid"' if row.begins else ""
-        return f"<tr{rule}><th {left}>{name}</th>{cells}</tr>"
+        return f"<tr{rule}>{cells}</tr>"
 
 
 _LATEX = str.maketrans(

@@ -111,7 +111,7 @@ class Effects:
 
     def _table(self) -> Table:
         shown = {"average": self.average} | (
-            {} if self.weighted is None else {"weighted by probability": self.weighted}
+            {} if self.weighted is None else {"weighted": self.weighted}
         )
         heads = [""]
         for name in shown:
@@ -128,7 +128,9 @@ class Effects:
         column = f"x{self.column}" if isinstance(self.column, int) else self.column
         title = {"elasticity": "Elasticities", "marginal effect": "Average marginal effects"}
         title |= {"discrete change": "Average effects of a change from 0 to 1"}
-        return Table(f"{title[self.kind]} of {column}", heads, rows)
+        note = "weighted: by probability, which gives the elasticity of the total share."
+        notes = [] if self.weighted is None else [note]
+        return Table(f"{title[self.kind]} of {column}", heads, rows, notes)
 
 
 class _Sums:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
@@ -65,6 +65,10 @@ class Ratio:
     confidence_level: float
     median: float = nan
 
+    def __neg__(self) -> Ratio:
+        """The ratio with the other sign; its limits change places."""
+        return replace(self, value=-self.value, low=-self.high, high=-self.low, median=-self.median)
+
     def __repr__(self) -> str:
         level, v = f"{100 * self.confidence_level:.4g} %", self.value
         text = f"{v:.4g} (standard error {self.standard_error:.3g}; {level} {self.method}"
@@ -81,13 +85,12 @@ def ratio(
     numerator: str,
     denominator: str,
     *,
-    sign: float,
     method: str,
     confidence_level: float,
     n_draws: int,
     random_state: Any,
 ) -> Ratio:
-    """sign * numerator / denominator, with the interval of a method."""
+    """numerator / denominator, with the interval of a method."""
     warn_of_penalty(estimate)
     check_choice(method, "method", METHODS)
     accepted = "a number above 0 and below 1"
@@ -96,10 +99,10 @@ def ratio(
     for name, j in zip((numerator, denominator), pair, strict=True):
         if not covariance.is_estimable[j]:
             raise ValueError(f"{name!r}: the data do not determine this parameter.")
-    a, b = (estimate.params[pair] * [sign, 1.0]).tolist()
+    a, b = estimate.params[pair].tolist()
     if b == 0:
         raise ValueError(f"{denominator!r} is 0: there is no ratio.")
-    variance = covariance.matrix[np.ix_(pair, pair)] * np.outer([sign, 1.0], [sign, 1.0])
+    variance = covariance.matrix[np.ix_(pair, pair)]
     _warn_of_small_denominator(denominator, b, variance[1, 1])
     slope = np.array([1 / b, -a / b**2])
     error = math.sqrt(max(float(slope @ variance @ slope), 0.0))

@@ -351,7 +351,6 @@ class LogitResults(FitStatistics):
             self._covariance,
             numerator,
             denominator,
-            sign=1.0,
             method=method,
             confidence_level=confidence_level,
             n_draws=n_draws,
@@ -387,12 +386,9 @@ class LogitResults(FitStatistics):
         UserWarning
             The price coefficient is within 3 standard errors of zero.
         """
-        return _ratios.ratio(
-            self._estimate,
-            self._covariance,
+        return -self.ratio(
             attribute,
             price,
-            sign=-1.0,
             method=method,
             confidence_level=confidence_level,
             n_draws=n_draws,
