@@ -26,6 +26,7 @@ PUBLIC_MODULES = [
     "sksoftmax.inference",
     "sksoftmax.linear",
     "sksoftmax.metrics",
+    "sksoftmax.onnx",
     "sksoftmax.plotting",
 ]
 HEAVY = ["lightgbm", "pandas", "polars", "matplotlib", "tqdm", "statsmodels"]
@@ -156,6 +157,18 @@ def test_everything_public_has_an_example():
 def test_the_version_is_the_same_everywhere():
     assert importlib.metadata.version("sksoftmax") == sksoftmax.__version__
     assert f"## {sksoftmax.__version__} " in in_source_tree("CHANGELOG.md").read_text()
+
+
+def test_every_module_has_a_line_in_the_map_of_the_source():
+    contributing = in_source_tree("CONTRIBUTING.md").read_text()
+    named = set(re.findall(r"`(sksoftmax/[\w./]+?)/?`", contributing))
+    modules = {
+        f"sksoftmax/{path.name}"
+        for path in (ROOT / "sksoftmax").iterdir()
+        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").exists()
+    }
+    assert modules - named == set(), "say in CONTRIBUTING.md what they know"
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 # --- who may import whom --------------------------------------------------------------------------
