@@ -28,7 +28,7 @@ extra = $(1)/bin/python -c 'import tomllib; \
 	print(*project["optional-dependencies"]["$(2)"], sep="\n")' > $(1)/$(2).txt \
 	&& $(1)/bin/python $(PIP) -r $(1)/$(2).txt
 
-.PHONY: help demo install test lint docs bench sanitize wheel-test clean
+.PHONY: help demo install test lint docs bench sanitize wheel wheel-test test-oldest clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -78,18 +78,50 @@ sanitize: $(SANITIZE)/installed $(SANITIZE)/test.installed  ## native code under
 	       PYTHONMALLOC=malloc && \
 	../../$(SANITIZE)/bin/pytest -p no:faulthandler -n $(WORKERS) $(SANITIZED_TESTS) $(OTHER_BODIES) $(ARGS)
 
-# --- the wheel as users get it: a clean environment, outside the source tree --------------------------------------------
-wheel-test: | $(VENV)/made  ## build the wheel, install it elsewhere, run the suite there
-	rm -rf build/wheel
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
-	elsewhere=$$(mktemp -d) && trap 'rm -rf "$$elsewhere"' EXIT && \
-	$(PYTHON) -m venv "$$elsewhere/venv" && \
-	"$$elsewhere/venv/bin/python" $(PIP) "$$(echo build/wheel/*.whl)[test]" && \
-	cp -r tests examples docs README.md pyproject.toml "$$elsewhere" && cd "$$elsewhere" && \
-	venv/bin/pytest -n $(WORKERS) $(ARGS)
+# --- the wheel as users get it: from the sdist, in a clean environment, outside the source tree ---------------------------
+# With Python 3.12 or later it is one wheel for all later ones (abi3), with 3.11 a wheel for 3.11.
+SDIST := build/sdist
+WHEELS := build/wheels
+# $(call elsewhere,an environment): the suite against what is installed there, far from the source tree
+elsewhere = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && environment=$$(realpath $(1)) && \
+	cp -r tests examples docs README.md pyproject.toml "$$folder" && cd "$$folder" && \
+	"$$environment/bin/pytest" -n $(WORKERS) $(ARGS)
+
+wheel: $(VENV)/wheel.installed  ## an sdist, and from it a wheel that runs on other Linux machines
+	rm -rf $(SDIST) $(WHEELS) build/unrepaired
+	$(BIN)/python -m build --sdist --outdir $(SDIST) .
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/unrepaired $(SDIST)/*.tar.gz
+	PATH="$(realpath .)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir $(WHEELS) build/unrepaired/*.whl
+	$(BIN)/twine check --strict $(SDIST)/* $(WHEELS)/*
+	case $$(echo $(WHEELS)/*.whl) in (*-abi3-*) $(BIN)/abi3audit --strict $(WHEELS)/*.whl;; esac
+
+wheel-test: wheel  ## install the wheel in a clean environment and run the suite there
+	rm -rf .venv-wheel && $(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python $(PIP) "$$(echo $(WHEELS)/*.whl)[test]"
+	$(call elsewhere,.venv-wheel)
+
+test-oldest: wheel  ## the suite with the oldest dependencies that pyproject.toml allows
+	rm -rf .venv-oldest && $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -c "$$lowest" > .venv-oldest/lowest.txt
+	.venv-oldest/bin/python $(PIP) -r .venv-oldest/lowest.txt
+	.venv-oldest/bin/python $(PIP) --no-deps $(WHEELS)/*.whl
+	$(call elsewhere,.venv-oldest)
+
+# Prints the lower bound of each dependency, and of those of the tests, as the one version to install.
+define lowest
+import re, tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+number = lambda version: [int(part) for part in version.split(".")]
+lowest = {}
+for requirement in project["dependencies"] + project["optional-dependencies"]["test"]:
+    name, version = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
+    lowest[name] = max(version, lowest.get(name, version), key=number)
+print(*(f"{name}=={version}" for name, version in lowest.items()), sep="\n")
+endef
+export lowest
 
 clean:  ## remove environments, builds and caches
-	rm -rf $(VENV) $(BENCH) $(SANITIZE) build dist docs/_build docs/auto_examples docs/generated
+	rm -rf $(VENV) $(BENCH) $(SANITIZE) .venv-wheel .venv-oldest build dist docs/_build docs/auto_examples docs/generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
