@@ -1,6 +1,11 @@
 """Sphinx configuration: built with -W and without the network (so no intersphinx)."""
 
+import sys
+from pathlib import Path
+
 import sksoftmax
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "sksoftmax"
 author = "sksoftmax developers"
@@ -14,9 +19,11 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "myst_parser",  # performance.md is written by `make bench`
+    "performance_page",  # adds to it a picture per table, and where we lose
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "extensions", "auto_examples/*.ipynb", "sg_execution_times.rst"]
 templates_path = ["templates"]
+myst_heading_anchors = 2  # links from the list of losses to the sections
 default_role = "autolink"  # `softmax` in a docstring finds the function (from autosummary)
 nitpicky = False  # numpydoc types such as "array-like" are prose, and scikit-learn is not linked
 
