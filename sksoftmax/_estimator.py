@@ -107,11 +107,13 @@ def check_number(
     return number
 
 
-def check_integer(value: object, name: str, accepted: str, *, at_least: int) -> int:
+def check_integer(
+    value: object, name: str, accepted: str, *, at_least: int, at_most: float = np.inf
+) -> int:
     """Return `value` as an int, or raise an error that says what is `accepted`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be {accepted}; got {value!r} of type {type(value).__name__}.")
-    if value < at_least:
+    if not at_least <= int(value) <= at_most:
         raise ValueError(f"{name} must be {accepted}; got {value!r}.")
     return int(value)
 

@@ -20,10 +20,13 @@ loss              loss per row               scoring
 loss_gradient     loss per row, gradient     every fit
 hessian_product   Hessian times a direction  Newton methods
 look_at_proba     argmax and sum, minimum    calibration metrics
+spread_of_proba   entropy, sum of squares    calibration metrics
+bin_proba         sums over bins             calibration metrics
 ================  =========================  ===============================
 
-Every verb takes C-contiguous float32 or float64 logits of shape (n_rows, n_classes), or, with
-``row_ptr``, stacked logits of shape (n_entries,): rows of any length (choice sets).
+The last three take rows of probabilities. Every other verb takes C-contiguous float32 or float64
+logits of shape (n_rows, n_classes), or, with ``row_ptr``, stacked logits of shape (n_entries,):
+rows of any length (choice sets).
 The same verbs in plain NumPy stand in `_reference.py`: specification and oracle, never a fallback.
 """
 
@@ -34,10 +37,12 @@ import numpy as np
 
 from sksoftmax._kernel import _core
 from sksoftmax._kernel._errors import RowError
+from sksoftmax._kernel._proba import bin_proba, look_at_proba, spread_of_proba
 from sksoftmax._kernel._threads import effective_n_threads
 
 __all__ = [
     "RowError",
+    "bin_proba",
     "effective_n_threads",
     "entropy",
     "hessian_product",
@@ -48,6 +53,7 @@ __all__ = [
     "loss",
     "loss_gradient",
     "softmax",
+    "spread_of_proba",
 ]
 
 # The order of enum class Verb and of enum class Reason in native/kernel.h.
@@ -151,31 +157,6 @@ def hessian_product(
     return _run(
         "hessian_product", rows, n_threads, out=out, direction=direction.reshape(-1), weight=weight
     )
-
-
-class _Look(NamedTuple):
-    argmax: np.ndarray  # int64, and in float64:
-    largest: np.ndarray
-    total: np.ndarray
-    smallest: float
-
-
-def look_at_proba(proba, *, n_threads=None) -> _Look:
-    """Argmax (the first of equal ones), maximum and sum of each row, and the smallest entry.
-
-    One read of `proba`, C-contiguous float32 or float64 of shape (n_rows, n_classes). Nothing is an
-    error: a row with NaN has the sum NaN and any argmax, and NaN is never the smallest entry.
-    """
-    if not isinstance(proba, np.ndarray) or proba.dtype not in (np.float32, np.float64):
-        raise TypeError("proba: expected a float32 or float64 array")
-    if proba.ndim != 2 or proba.size == 0:
-        raise ValueError(f"proba: expected shape (n_rows, n_classes), got {proba.shape}")
-    _check_array("proba", proba, proba.dtype, proba.shape)
-    n_rows, n_classes = proba.shape
-    argmax, largest, total = np.empty(n_rows, np.int64), np.empty(n_rows), np.empty(n_rows)
-    threads = effective_n_threads(n_threads)
-    smallest = _core.look_at_proba(proba.reshape(-1), n_classes, argmax, largest, total, threads)
-    return _Look(argmax, largest, total, smallest)
 
 
 def kernel_info() -> dict[str, Any]:

@@ -20,6 +20,19 @@ def run(
 def look_at_proba(
     proba: Any, n_classes: int, argmax: Any, largest: Any, total: Any, n_threads: int
 ) -> float: ...
+def spread_of_proba(
+    proba: Any, n_classes: int, entropy: Any, square: Any, n_threads: int
+) -> None: ...
+def bin_proba(
+    proba: Any,
+    n_classes: int,
+    hit: Any,
+    weight: Any,
+    edges: Any,
+    n_bins: int,
+    sums: Any,
+    n_threads: int,
+) -> None: ...
 def exp_(x: Any) -> Any: ...
 def log_(x: Any) -> Any: ...
 def log1p_(x: Any) -> Any: ...

@@ -212,6 +212,26 @@ def look_at_proba(proba: Floats) -> tuple[Integers, Floats, Floats, float]:
     return proba.argmax(axis=1), proba.max(axis=1), proba.sum(axis=1), float(np.nanmin(proba))
 
 
+def spread_of_proba(proba: Floats) -> tuple[Floats, Floats]:
+    """-sum p log p, where 0 log 0 = 0, and sum p^2 of each row."""
+    p = proba.astype(np.float64)
+    log_p = np.log(p, where=p > 0, out=np.zeros_like(p))
+    return -(p * log_p).sum(axis=1), (p * p).sum(axis=1)
+
+
+def bin_proba(proba: Floats, hit: Integers, edges: Floats, weight: Floats | None = None) -> Floats:
+    """Sums of w, w^2, w p and w [hit] over the bins [edge_b, edge_b+1) of each class."""
+    n_rows, n_classes = proba.shape
+    edges = np.broadcast_to(edges, (n_classes, edges.shape[-1]))
+    w = np.ones(n_rows) if weight is None else weight
+    sums = np.zeros((n_classes, edges.shape[1] - 1, 4))
+    for k in range(n_classes):
+        p = proba[:, k].astype(np.float64)
+        bins = np.searchsorted(edges[k, 1:-1], p, side="right")
+        np.add.at(sums[k], bins, np.stack([w, w * w, w * p, w * (hit == k)], axis=1))
+    return sums
+
+
 def _loss(
     rows: _Rows,
     target: Integers | Floats,

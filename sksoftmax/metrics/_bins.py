@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 
 from sksoftmax._estimator import check_choice, check_integer
-from sksoftmax.metrics._predictions import Predictions, _blocks
+from sksoftmax._kernel import bin_proba
+from sksoftmax.metrics._predictions import Predictions
 
 STRATEGIES = ("uniform", "quantile")
 KINDS = ("top_label", "classwise")
 
 
+MOST_BINS = 10_000
+
+
 @dataclass(frozen=True)
 class Binning:
-    """How confidences are put into bins.
+    """How confidences are put into bins: bin b is ``[edge_b, edge_b+1)``, the last one includes 1.
 
-    - ``"uniform"``: the edges are ``np.linspace(0, 1, n_bins + 1)``; bin b is
-      ``[edge_b, edge_b+1)``, the last one includes 1.
+    - ``"uniform"``: the edges are ``np.linspace(0, 1, n_bins + 1)``.
     - ``"quantile"``: a row whose confidence exceeds those of the share F of the rows (by weight)
       is in bin ``floor(n_bins * F)``. Without ties all bins hold n / n_bins rows, up to one; equal
       confidences are never parted.
@@ -31,36 +34,33 @@ class Binning:
     @classmethod
     def of(cls, n_bins: Any, strategy: Any) -> Binning:
         """Check the two arguments."""
-        n_bins = check_integer(n_bins, "n_bins", "a positive integer", at_least=1)
+        accepted = f"an integer from 1 to {MOST_BINS:,}"
+        n_bins = check_integer(n_bins, "n_bins", accepted, at_least=1, at_most=MOST_BINS)
         return cls(n_bins, check_choice(strategy, "strategy", STRATEGIES))
 
-    def index(self, confidence: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """The bin of each confidence, an array of integers of its shape."""
+    def sums(self, proba: np.ndarray, hit: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """Sums of w, w^2, w p and w [hit] over the bins of each column: (columns, n_bins, 4).
+
+        `hit` is the column that each row is a hit of, or -1.
+        """
         if self.strategy == "uniform":
-            return self._uniform(confidence)
-        return self._quantile(confidence, weight)
+            edges = np.linspace(0, 1, self.n_bins + 1)
+        else:
+            edges = np.stack([self._quantiles(column, weight) for column in proba.T])
+        return bin_proba(proba, hit, edges, weight=weight)
 
-    def _uniform(self, confidence: np.ndarray) -> np.ndarray:
-        """1. floor(n_bins * confidence); 2. one up or down where its rounding passed an edge."""
-        edges = np.linspace(0, 1, self.n_bins + 1)
-        edges[-1] = np.inf  # 1, and 1 + rounding, belong to the last bin
-        index = np.minimum(confidence * self.n_bins, self.n_bins - 1).astype(np.int64)  # 1
-        index -= confidence < edges.take(index)  # 2
-        index += confidence >= edges[1:].take(index)
-        return index
-
-    def _quantile(self, confidence: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """1. sort; 2. the weight below each value; 3. the bin of each value."""
-        order = np.argsort(confidence, kind="stable")  # 1
-        sorted_ = confidence[order]
-        weights = np.ones(len(order)) if weight is None else weight[order]
-        below = np.concatenate([[0.0], np.cumsum(weights)])  # 2
-        starts = np.concatenate([[True], sorted_[1:] > sorted_[:-1]])
-        first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
-        index = np.empty(len(order), dtype=np.int64)  # 3
-        share = below[first] * self.n_bins / below[-1]
-        index[order] = np.minimum(share.astype(np.int64), self.n_bins - 1)
-        return index
+    def _quantiles(self, confidence: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """The edge b: what is above the value up to which there is the share b / n_bins."""
+        n_rows, levels = len(confidence), np.arange(1, self.n_bins)
+        if weight is None:
+            ranks = -(-levels * n_rows // self.n_bins) - 1
+            ascending = np.partition(confidence, ranks)
+        else:
+            order = np.argsort(confidence, kind="stable")
+            ascending, up_to = confidence[order], np.cumsum(weight[order])
+            ranks = np.searchsorted(up_to * self.n_bins / up_to[-1], levels)
+        inner = np.nextafter(ascending[ranks].astype(np.float64), np.inf)
+        return np.concatenate([[0.0], inner, [1.0]])
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,14 @@ class Cells:
     n_groups: int = 1
 
     @classmethod
-    def of_sums(
-        cls, weight: np.ndarray, squared: np.ndarray, confidence: np.ndarray, hits: np.ndarray
-    ) -> Cells:
-        """From sums of w, w^2, w p and w y over each cell, arrays (n_groups, n_bins)."""
-        groups, _ = held = np.nonzero(weight > 0)
-        weight, squared = weight[held], squared[held]
+    def of_sums(cls, sums: np.ndarray) -> Cells:
+        """From the sums of `Binning.sums`."""
+        groups, _ = held = np.nonzero(sums[..., 0] > 0)
+        weight, squared, confidence, hits = sums[held].T
         return cls(
             mass=weight / weight.sum(),
-            confidence=np.clip(confidence[held] / weight, 0, 1),
-            accuracy=np.clip(hits[held] / weight, 0, 1),
+            confidence=np.clip(confidence / weight, 0, 1),
+            accuracy=np.clip(hits / weight, 0, 1),
             n=weight**2 / squared,
             group=groups,
             n_groups=int(groups.max()) + 1 if len(groups) else 1,
@@ -112,78 +110,24 @@ class Cells:
         return Cells(mass, self.confidence[held], self.accuracy[held], self.n[held], zero)
 
 
+def top_label_sums(
+    confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray | None, binning: Binning
+) -> np.ndarray:
+    """The sums of one row of cells: the largest probability, and whether its class was right."""
+    hit = correct.astype(np.int64) - 1
+    return binning.sums(confidence[:, np.newaxis], hit, weight)
+
+
 def top_label_cells(
     confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray | None, binning: Binning
 ) -> Cells:
-    """One row of cells: the largest probability of each row, and whether its class was right."""
-    return Cells.of_sums(*top_label_sums(confidence, correct, weight, binning, None, 1))
-
-
-def top_label_sums(
-    confidence: np.ndarray,
-    correct: np.ndarray,
-    weight: np.ndarray | None,
-    binning: Binning,
-    groups: np.ndarray | None,
-    n_groups: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sums of w, w^2, w p and w y over each bin of each group, arrays (n_groups, n_bins)."""
-    index = binning.index(confidence, weight)
-    if groups is not None:
-        index = index + groups * binning.n_bins
-    hits = correct.astype(np.float64)
-    if weight is None:
-        count = _sums(index, None, binning.n_bins, n_groups)
-        per_row: tuple[np.ndarray, ...] = (confidence, hits)
-        return (count, count, *(_sums(index, v, binning.n_bins, n_groups) for v in per_row))  # type: ignore[return-value]  # four of them
-    per_row = (weight, weight**2, weight * confidence, weight * hits)
-    return tuple(_sums(index, v, binning.n_bins, n_groups) for v in per_row)  # type: ignore[return-value]  # four of them
-
-
-def _sums(index: np.ndarray, values: np.ndarray | None, n_bins: int, n_groups: int) -> np.ndarray:
-    sums = np.bincount(index, weights=values, minlength=n_bins * n_groups)
-    return sums.reshape(n_groups, n_bins).astype(np.float64, copy=False)
-
-
-def classwise_cells(predictions: Predictions, binning: Binning) -> Cells:
-    """A row of cells for each class: its probability in every row, and whether it was the label.
-
-    All classes have the same share of the mass. For each block of rows:
-
-    1. the bin of each probability, (rows, classes)
-    2. sums of w, w^2 and w p over the bins of each class
-    3. sums of w over the cells where the labels are
-    """
-    n_classes, n_bins = predictions.n_classes, binning.n_bins
-    index = None if binning.strategy == "uniform" else _quantile_index(predictions, binning)
-    sums = np.zeros((4, n_classes, n_bins))
-    start_of_class = np.arange(n_classes) * n_bins
-    for rows in _blocks(predictions.proba.shape):
-        proba = predictions.proba[rows].astype(np.float64, copy=False)
-        cell = binning.index(proba, None) if index is None else index[rows]  # 1
-        cell = cell + start_of_class
-        target = predictions.target[rows]
-        hit = cell.reshape(-1)[target + np.arange(len(target)) * n_classes]
-        w = None if predictions.weight is None else predictions.weight[rows]
-        each = np.ones(len(target)) if w is None else w
-        flat = cell.reshape(-1)
-        count = _sums(flat, None if w is None else np.repeat(w, n_classes), n_bins, n_classes)  # 2
-        sums[0] += count
-        sums[1] += (
-            count if w is None else _sums(flat, np.repeat(w**2, n_classes), n_bins, n_classes)
-        )
-        sums[2] += _sums(flat, (proba * each[:, np.newaxis]).reshape(-1), n_bins, n_classes)
-        sums[3] += _sums(hit, each, n_bins, n_classes)  # 3
-    return Cells.of_sums(*sums)
-
-
-def _quantile_index(predictions: Predictions, binning: Binning) -> np.ndarray:
-    columns = predictions.proba.T.astype(np.float64)
-    return np.stack([binning.index(column, predictions.weight) for column in columns], axis=1)
+    """The cells of the largest probabilities."""
+    return Cells.of_sums(top_label_sums(confidence, correct, weight, binning))
 
 
 def cells_of(predictions: Predictions, kind: str, binning: Binning) -> Cells:
-    """The cells of the top label or of all classes."""
+    """The cells of the top label; or a row for each class, all of the same share of mass."""
+    weight = predictions.weight
     if kind == "classwise":
-        return classwise_cells(predictions, binning)
-    return top_label_cells(predictions.confidence, predictions.correct, predictions.weight, binning)
+        return Cells.of_sums(binning.sums(predictions.proba, predictions.target, weight))
+    return top_label_cells(predictions.confidence, predictions.correct, weight, binning)

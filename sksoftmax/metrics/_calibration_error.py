@@ -44,7 +44,7 @@ def expected_calibration_error(
         Probabilities, rows of sum 1, one column per class; of shape (n_samples,) those of the
         second of two classes. The columns of a data frame are named after the classes.
     n_bins : int, default=15
-        Number of bins.
+        Number of bins, at most 10,000.
     strategy : {"uniform", "quantile"}, default="uniform"
         - ``"uniform"``: bins of equal width. The edges are ``np.linspace(0, 1, n_bins + 1)``, and a
           confidence on an edge belongs to the bin above it; confidence 0 to the first, 1 to the

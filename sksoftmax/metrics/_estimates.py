@@ -63,13 +63,13 @@ def mean_estimate(values: np.ndarray, weight: np.ndarray | None, z: float) -> Es
 
     with the effective number of rows for n; for equal weights :math:`sd / \sqrt n`.
     """
-    weights = np.ones(len(values)) if weight is None else weight
-    mean = float(np.average(values, weights=weights))
+    mean = float(np.average(values, weights=weight))
     size = effective_size(weight, len(values))
     if not np.isfinite(mean) or size <= 1 + 1e-9:
         return Estimate(mean)
-    share = weights / weights.sum()
-    error = float(np.sqrt((share**2 @ (values - mean) ** 2) * size / (size - 1)))
+    share = 1 / len(values) if weight is None else weight / weight.sum()
+    distance = share * (values - mean)
+    error = float(np.sqrt((distance @ distance) * size / (size - 1)))
     return Estimate(mean, mean - z * error, mean + z * error)
 
 

@@ -10,12 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from sksoftmax._arrays import RowLayout, as_floats
-from sksoftmax._kernel import look_at_proba
+from sksoftmax._kernel import look_at_proba, spread_of_proba
 from sksoftmax._loss_arguments import probability_rows
 from sksoftmax._targets import check_sample_weight, label_text
-
-# Entries that are read at once: 512 KiB of float64, which fits the second-level cache.
-BLOCK = 2**16
 
 
 @dataclass(frozen=True)
@@ -66,18 +63,17 @@ class Predictions:
     @cached_property
     def brier(self) -> np.ndarray:
         """sum_k (p_k - y_k)^2 of each row, from 0 to 2."""
-        squares = np.einsum("ik,ik->i", self.proba, self.proba, dtype=np.float64)
-        return np.maximum(squares - 2 * self._at(self.target) + 1, 0.0)  # 0 but for rounding
+        score = self._spread.square - 2 * self._at(self.target) + 1
+        return np.maximum(score, 0.0)  # but for rounding
 
     @cached_property
     def entropy(self) -> np.ndarray:
         """-sum_k p_k log p_k of each row, in nats."""
-        entropy = np.empty(self.n_samples)
-        for rows in _blocks(self.proba.shape):
-            proba = self.proba[rows].astype(np.float64, copy=False)
-            logs = np.log(proba, where=proba > 0, out=np.zeros_like(proba))
-            np.einsum("ik,ik->i", proba, logs, out=entropy[rows])
-        return np.maximum(0.0 - entropy, 0.0)
+        return np.maximum(self._spread.entropy, 0.0)  # but for rounding
+
+    @cached_property
+    def _spread(self) -> Any:
+        return spread_of_proba(self.proba)
 
     def _at(self, columns: np.ndarray) -> np.ndarray:
         """One probability per row."""
@@ -143,12 +139,6 @@ def _probability_table(y_proba: Any) -> tuple[np.ndarray, list[Any] | None]:
             f"got shape {proba.shape}."
         )
     return np.require(proba, requirements=["C_CONTIGUOUS", "ALIGNED"]), names
-
-
-def _blocks(shape: tuple[int, ...]) -> list[slice]:
-    """Slices of rows that stay in the cache while several operations look at them."""
-    height = max(1, BLOCK // shape[1])
-    return [slice(start, start + height) for start in range(0, shape[0], height)]
 
 
 def _scan(proba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -283,6 +273,8 @@ def _columns_of(y: np.ndarray, table: _Presence | None, classes: list[Any]) -> n
     position = {label: k for k, label in enumerate(classes)}
     if table is not None:
         smallest, present, shifted = table
+        if classes == list(range(smallest, smallest + len(present))):
+            return shifted
         of_value = np.full(len(present), -1, dtype=np.int64)
         for value in np.flatnonzero(present).tolist():
             of_value[value] = position.get(value + smallest, -1)

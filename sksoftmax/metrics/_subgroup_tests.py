@@ -162,21 +162,22 @@ class Measurer:
            makes that of the smaller one
         3. z = (difference of the errors - its mean) / its standard deviation
         """
-        data, rows = self.predictions, np.concatenate([group, rest])
-        side = np.repeat([0, 1], [len(group), len(rest)])
-        weight = self.weight(rows)
-        confidence, correct = data.confidence[rows], data.correct[rows]
-        sums = top_label_sums(confidence, correct, weight, self.binning, side, 2)
-        total, _, of_confidence, of_hits = (part.sum(axis=0) for part in sums)
+        sums = [self._sums(group), self._sums(rest)]
+        total, _, of_confidence, of_hits = (sums[0] + sums[1])[0].T
         gap = (of_hits - of_confidence) / np.where(total > 0, total, 1)  # 1
         error, mean, sd = np.empty(2), np.empty(2), np.empty(2)
         for i in (0, 1):  # 2
-            cells = Cells.of_sums(*(part[[i]] for part in sums))
-            accuracy = np.clip(cells.confidence + gap[sums[0][i] > 0], 0, 1)
+            cells = Cells.of_sums(sums[i])
+            accuracy = np.clip(cells.confidence + gap[sums[i][0, :, 0] > 0], 0, 1)
             error[i] = calibration_error(cells)
             mean[i], sd[i] = error_moments(cells, accuracy)
         spread = float(np.hypot(*sd))
         return two_sided(((error - mean) @ [1, -1]) / spread) if spread > 0 else np.nan  # 3
+
+    def _sums(self, rows: np.ndarray) -> np.ndarray:
+        data = self.predictions
+        confidence, correct = data.confidence[rows], data.correct[rows]
+        return top_label_sums(confidence, correct, self.weight(rows), self.binning)
 
     def temperature_test(self, grouping: Grouping, large: list[np.ndarray]) -> TemperatureTest:
         """Twice the gain in log-likelihood of a temperature for each group over one for all.

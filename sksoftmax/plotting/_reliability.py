@@ -409,13 +409,7 @@ def _prepare(ax: Any, kind: str) -> None:
 
 def _histogram(data: Predictions, kind: str, n_bins: int) -> np.ndarray:
     """Share of the confidences in bins of equal width."""
-    cells = np.zeros(n_bins)
-    uniform = Binning(n_bins)
-    if kind == "top_label":
-        index = uniform.index(data.confidence, None)
-        cells = np.bincount(index, weights=data.weight, minlength=n_bins).astype(float)
-    else:
-        for k in range(data.n_classes):
-            index = uniform.index(data.proba[:, k].astype(np.float64), None)
-            cells += np.bincount(index, weights=data.weight, minlength=n_bins)
-    return cells / cells.sum()
+    proba = data.confidence[:, np.newaxis] if kind == "top_label" else data.proba
+    mass = Binning(n_bins).sums(proba, data.target, data.weight)[..., 0].sum(axis=0)
+    share: np.ndarray = mass / mass.sum()
+    return share

@@ -185,8 +185,8 @@ def test_weights_that_are_wrong(weight, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_bins": 0}, ValueError, "n_bins must be a positive integer"),
-        ({"n_bins": 2.5}, TypeError, "n_bins must be a positive integer"),
+        ({"n_bins": 0}, ValueError, "n_bins must be an integer from 1 to 10,000"),
+        ({"n_bins": 2.5}, TypeError, "n_bins must be an integer from 1 to 10,000"),
         ({"strategy": "equal"}, ValueError, "strategy must be one of 'uniform', 'quantile'"),
         ({"kind": "all"}, ValueError, "kind must be one of 'top_label', 'classwise'"),
         ({"norm": "l3"}, ValueError, "norm must be one of 'l1', 'l2', 'max'"),

@@ -301,7 +301,7 @@ def test_measurements_are_no_groups(draw, rng):
     [
         ({"intersections": 0}, "intersections must be an integer of at least 1"),
         ({"min_group_size": 1}, "min_group_size must be an integer of at least 2"),
-        ({"n_bins": 0}, "n_bins must be a positive integer"),
+        ({"n_bins": 0}, "n_bins must be an integer from 1 to 10,000"),
         ({"confidence_level": 2}, "confidence_level must be"),
     ],
 )

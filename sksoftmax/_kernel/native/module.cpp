@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "parallel.h"
-#include "proba.h"
+#include "proba_door.h"
 
 using namespace sksoftmax;
 
 namespace {
 
 const Kernel* active = nullptr;
-const ProbaKernel* active_proba = nullptr;
 
 template <class T>
 const Body<T>& body();
@@ -131,36 +130,6 @@ void bind_run(nb::module_& m) {
 }
 
 template <class T>
-double look_at_proba(In<T> proba, std::int64_t n_classes, Out<std::int64_t> argmax,
-                     Out<double> largest, Out<double> total, int n_threads) {
-  constexpr std::int64_t kEntriesPerBlock = 1 << 15, kEntriesPerThread = 1 << 16;
-  require(proba && proba->size() > 0, "proba: must have at least one entry");
-  const std::int64_t size = static_cast<std::int64_t>(proba->size());
-  require(n_classes > 0 && size % n_classes == 0, "proba: not a whole number of rows");
-  require(argmax && largest && total, "argmax, largest, total: are needed");
-  require(n_threads >= 1, "n_threads: must be at least 1");
-  ProbaJob<T> job{size / n_classes, n_classes, proba->data(), nullptr, nullptr, nullptr};
-  job.argmax = data_of(argmax, "argmax", job.n_rows);
-  job.largest = data_of(largest, "largest", job.n_rows);
-  job.total = data_of(total, "total", job.n_rows);
-  ProbaFunction<T> function;
-  if constexpr (sizeof(T) == 4) function = active_proba->float32;
-  else function = active_proba->float64;
-
-  nb::gil_scoped_release release;
-  const std::int64_t rows = std::max<std::int64_t>(64, kEntriesPerBlock / n_classes);
-  const std::int64_t n_blocks = (job.n_rows + rows - 1) / rows;
-  std::vector<double> smallest(n_blocks);
-  const int threads =
-      static_cast<int>(std::min<std::int64_t>(n_threads, 1 + size / kEntriesPerThread));
-  for_each_block(n_blocks, threads, [&](std::int64_t block, int) {
-    const std::int64_t begin = block * rows;
-    smallest[block] = function(job, begin, std::min(begin + rows, job.n_rows));
-  });
-  return *std::min_element(smallest.begin(), smallest.end());
-}
-
-template <class T>
 void bind_elementwise(nb::module_& m, const char* name, ElementFunction<T> Body<T>::*member) {
   m.def(name, [member](nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> x) {
     auto* out = new std::vector<T>(x.size());
@@ -173,8 +142,6 @@ void bind_elementwise(nb::module_& m, const char* name, ElementFunction<T> Body<
 template <class T>
 void bind(nb::module_& m) {
   bind_run<T>(m);
-  m.def("look_at_proba", &look_at_proba<T>, nb::arg("proba").noconvert(), nb::arg("n_classes"),
-        nb::arg("argmax").noconvert(), nb::arg("largest").noconvert(), nb::arg("total").noconvert(), nb::arg("n_threads"));
   bind_elementwise<T>(m, "exp_", &Body<T>::exp_nonpositive);
   bind_elementwise<T>(m, "log_", &Body<T>::log_positive);
   bind_elementwise<T>(m, "log1p_", &Body<T>::log1p_nonnegative);
@@ -184,9 +151,9 @@ void bind(nb::module_& m) {
 
 NB_MODULE(_core, m) {
   active = &SKSOFTMAX_TABLE_OF(kernel, active_isa());
-  active_proba = &SKSOFTMAX_TABLE_OF(proba, active_isa());
   bind<float>(m);
   bind<double>(m);
+  bind_proba(m);
   m.def("active_body", [] { return std::string(active->name); });
   m.def("runnable_bodies", [] {
     int count = 0;

@@ -1,7 +1,10 @@
-// One body of the look at probabilities. Compiled once per ISA.
+// One body of the verbs over probabilities. Compiled once per ISA.
 
 #include "proba.h"
 
+#include <new>
+
+#include "exp.h"
 #include "simd.h"
 
 namespace sksoftmax {
@@ -66,8 +69,95 @@ double look(const ProbaJob<T>& job, std::int64_t begin, std::int64_t end) {
   return -static_cast<double>(maximum_lanes<T>(-smallest)[0]);
 }
 
+// Entries in float64, whatever they are.
+SKSOFTMAX_INLINE Vec<double> load_wide(const double* p) { return load<double>(p); }
+SKSOFTMAX_INLINE Vec<double> load_wide(const float* p) {
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+  Half v;
+  std::memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, Vec<double>);
+}
+// The first n of them (0 < n < width), and zeros.
+SKSOFTMAX_INLINE Vec<double> load_wide(const double* p, int n) {
+  return load_partial<double>(p, n, 0.0);
+}
+SKSOFTMAX_INLINE Vec<double> load_wide(const float* p, int n) {
+  float padded[Simd<double>::width] = {};
+  for (int i = 0; i < n; ++i) padded[i] = p[i];
+  return load_wide(padded);
+}
+
+template <class T>
+void spread(const SpreadJob<T>& job, std::int64_t begin, std::int64_t end) {
+  constexpr int width = Simd<double>::width;
+  constexpr double kSmallestNormal = 0x1p-1022;  // p log p of what is smaller rounds away
+  const std::int64_t K = job.n_classes;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const T* p = job.proba + row * K;
+    Vec<double> entropy = {}, square = {};
+    const auto add = [&](Vec<double> v) SKSOFTMAX_INLINE_LAMBDA {
+      entropy -= v >= kSmallestNormal ? v * log_positive<double>(v) : Vec<double>{};
+      square += v * v;
+    };
+    std::int64_t k = 0;
+    for (; k + width <= K; k += width) add(load_wide(p + k));
+    if (k < K) add(load_wide(p + k, static_cast<int>(K - k)));
+    job.entropy[row] = sum_lanes<double>(entropy)[0];
+    job.square[row] = sum_lanes<double>(square)[0];
+  }
+}
+
+// The bin of p: a guess that is right for edges of equal distance, else the last edge not above p.
+SKSOFTMAX_INLINE std::int64_t bin_of(double p, const double* edges, std::int64_t n_bins) {
+  const double scaled = p * static_cast<double>(n_bins), last = static_cast<double>(n_bins - 1);
+  const double capped = scaled < last ? scaled : last;
+  const std::int64_t bin = static_cast<std::int64_t>(capped > 0 ? capped : 0.0);
+  if (__builtin_expect((edges[bin] <= p) & (p < edges[bin + 1]), 1)) return bin;
+  std::int64_t low = 0;
+  for (std::int64_t left = n_bins; left > 1;) {
+    const std::int64_t half = left / 2;
+    low += edges[low + half] <= p ? half : 0;  // no branch: either way is as likely
+    left -= half;
+  }
+  return low;
+}
+
+// Cells are summed up in aligned memory, where what was stored last can be loaded at once. Where
+// they are few, rows take turns between copies of them, since one waits for the last on its cell.
+// The order of a cell's sum is that of the rows, so it does not depend on the range of classes.
+template <class T>
+void bins(const BinJob<T>& job, std::int64_t begin, std::int64_t end) {
+  typedef double Sums __attribute__((vector_size(kBinSums * sizeof(double))));
+  const std::int64_t n_bins = job.n_bins, n_cells = (end - begin) * n_bins;
+  const std::int64_t n_copies = job.n_classes * n_bins <= 128 ? 4 : 1;
+  const std::align_val_t alignment{64};
+  const std::size_t size = n_copies * n_cells * sizeof(Sums);
+  Sums* const cells = static_cast<Sums*>(::operator new(size, alignment));
+  std::memset(cells, 0, size);
+  for (std::int64_t row = 0; row < job.n_rows; ++row) {
+    const T* p = job.proba + row * job.n_classes;
+    const double weight = job.weight != nullptr ? job.weight[row] : 1.0;
+    const Sums per_row = {weight, weight * weight, 0, 0}, per_p = {0, 0, weight, 0};
+    const Sums per_hit = {0, 0, 0, weight};
+    const std::int64_t hit = job.hit[row];
+    const double* edges = job.edges + begin * job.edges_stride;
+    Sums* of_class = cells + row % n_copies * n_cells;
+    for (std::int64_t k = begin; k < end; ++k) {
+      const double value = static_cast<double>(p[k]);
+      of_class[bin_of(value, edges, n_bins)] +=
+          per_row + value * per_p + static_cast<double>(k == hit) * per_hit;
+      edges += job.edges_stride;
+      of_class += n_bins;
+    }
+  }
+  for (std::int64_t i = n_cells; i < n_copies * n_cells; ++i) cells[i % n_cells] += cells[i];
+  std::memcpy(job.sums + begin * n_bins * kBinSums, cells, n_cells * sizeof(Sums));
+  ::operator delete(cells, alignment);
+}
+
 }  // namespace
 
-extern const ProbaKernel SKSOFTMAX_PASTE(proba_, SKSOFTMAX_ISA) = {look<float>, look<double>};
+extern const ProbaKernel SKSOFTMAX_PASTE(proba_, SKSOFTMAX_ISA) = {
+    {look<float>, spread<float>, bins<float>}, {look<double>, spread<double>, bins<double>}};
 
 }  // namespace sksoftmax
