@@ -178,7 +178,7 @@ def likelihood_ratio_test(general: Estimate, restricted: Estimate, df: int) -> H
             f"restricted: its log-likelihood {restricted.loglik:.6g} is above that of this model, "
             f"{general.loglik:.6g}: it is not a special case of it, or a fit did not converge."
         )
-    hypothesis = f"{restricted.model.name} within {general.model.name}"
+    hypothesis = f"{df} restriction{'' if df == 1 else 's'}"
     return chi_square_test("Likelihood ratio test", hypothesis, max(statistic, 0.0), df)
 
 

@@ -236,11 +236,13 @@ class Likelihood:
             g = (residual[:, :, None] * x[:, None, :]).reshape(len(x), size)
             score += w @ g
             products += (g * w[:, None]).T @ g
-            weighted += (g * (w * w)[:, None]).T @ g
+            if t.sample_weight is not None:
+                weighted += (g * (w * w)[:, None]).T @ g
             if self.clusters is not None:
                 entries = (w, (self.clusters[rows], own[0]))
                 of_cluster += sparse.coo_array(entries, shape=(n_clusters, len(x))) @ g
         clustered = None if self.clusters is None else of_cluster.T @ of_cluster
+        weighted = products if t.sample_weight is None else weighted
         return _Sums(loglik, score, products, weighted, clustered)
 
     def _penalty(self, at: _Place) -> np.ndarray:

@@ -165,6 +165,20 @@ def test_groups_are_one_label_per_row(data):
         ML.infer(*data, groups=["x", "y", "z"])
 
 
+def test_the_order_of_rows_and_clusters_does_not_matter(data):
+    """xlogit needs the rows of a person to follow each other."""
+    X, y = data
+    groups, order = np.arange(500) // 6, np.random.default_rng(0).permutation(500)
+
+    sorted_, shuffled = (
+        ML.infer(X[rows], y[rows], groups=groups[rows], covariance="cluster")
+        for rows in (np.arange(500), order)
+    )
+
+    np.testing.assert_allclose(shuffled.standard_errors, sorted_.standard_errors, rtol=1e-9)
+    assert shuffled.covariance_type == "cluster"
+
+
 def test_groups_may_be_text(data):
     names = np.array([f"person {i % 90}" for i in range(500)])
 
