@@ -82,10 +82,10 @@ sanitize: $(SANITIZE)/installed $(SANITIZE)/test.installed  ## native code under
 # With Python 3.12 or later it is one wheel for all later ones (abi3), with 3.11 a wheel for 3.11.
 SDIST := build/sdist
 WHEELS := build/wheels
-# $(call elsewhere,an environment): the suite against what is installed there, far from the source tree
+# $(call elsewhere,an environment,options of pytest): the suite against what is installed there, far from the source tree
 elsewhere = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && environment=$$(realpath $(1)) && \
 	cp -r tests examples docs README.md pyproject.toml "$$folder" && cd "$$folder" && \
-	"$$environment/bin/pytest" -n $(WORKERS) $(ARGS)
+	"$$environment/bin/pytest" -n $(WORKERS) $(2) $(ARGS)
 
 wheel: $(VENV)/wheel.installed  ## an sdist, and from it a wheel that runs on other Linux machines
 	rm -rf $(SDIST) $(WHEELS) build/unrepaired
@@ -105,7 +105,7 @@ test-oldest: wheel  ## the suite with the oldest dependencies that pyproject.tom
 	.venv-oldest/bin/python -c "$$lowest" > .venv-oldest/lowest.txt
 	.venv-oldest/bin/python $(PIP) -r .venv-oldest/lowest.txt
 	.venv-oldest/bin/python $(PIP) --no-deps $(WHEELS)/*.whl
-	$(call elsewhere,.venv-oldest)
+	$(call elsewhere,.venv-oldest,-W ignore::DeprecationWarning)  # old packages use what new ones deprecate
 
 # Prints the lower bound of each dependency, and of those of the tests, as the one version to install.
 define lowest

@@ -69,7 +69,7 @@ def _tabulate(chosen, available, weight, n_alternatives) -> tuple[np.ndarray, np
 
 def _groups_that_meet(sets: np.ndarray) -> tuple[int, np.ndarray]:
     """Alternatives whose constants can be compared: the number of groups and the group of each."""
-    of_set, alternative = np.nonzero(sets)
+    of_set, alternative = (index.astype(np.int32) for index in np.nonzero(sets))  # SciPy < 1.13
     n_sets, n_alternatives = sets.shape
     size = n_sets + n_alternatives
     edges = coo_array((np.ones(len(of_set)), (of_set, n_sets + alternative)), shape=(size, size))

@@ -99,7 +99,7 @@ def test_a_corrupt_sparse_matrix_is_refused(kind, array, position, value, three_
 def test_corrupt_coordinates_are_refused(three_classes):
     X, y = three_classes
     corrupt = sparse.coo_array(X)
-    corrupt.coords[1][3] = 10**7
+    corrupt.col[3] = 10**7
     with pytest.raises(ValueError, match="X: its sparse structure is corrupt"):
         MultinomialLogit().fit(corrupt, y)
 
