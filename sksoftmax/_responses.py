@@ -13,6 +13,7 @@ predict_proba       their logarithm; no constant is added. A probability of exac
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
 
 from sksoftmax._arrays import RowLayout
 from sksoftmax._kernel import RowError
-from sksoftmax._targets import label_text
+from sksoftmax._targets import check_sample_weight, label_text
 
 # How far the sum of a row of probabilities may be from 1: rounded tables pass, logits do not.
 _SUM_TOLERANCE = 1e-2
@@ -42,6 +46,29 @@ def response_name(estimator: Any, response_method: str) -> str:
         f"estimator={estimator!r} has no method {' or '.join(wanted)}, so it says nothing that "
         "could be calibrated."
     )
+
+
+def check_classifier(estimator: Any) -> Any:
+    """Return what could be fitted; anything else is an error that says what it is."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"estimator must be an instance; got the class {estimator.__name__}: write "
+            f"{estimator.__name__}()."
+        )
+    if not hasattr(estimator, "fit"):
+        raise TypeError(
+            "estimator must be a classifier, a FrozenEstimator around one that is fitted, or None; "
+            f"got {estimator!r} of type {type(estimator).__name__}."
+        )
+    return estimator
+
+
+def check_frozen(estimator: Any) -> None:
+    """Raise unless the frozen estimator is a fitted classifier."""
+    if not hasattr(estimator, "classes_"):
+        raise NotFittedError(
+            f"estimator={estimator!r} has no classes_: freeze a classifier after it was fitted."
+        )
 
 
 @dataclass
@@ -185,6 +212,26 @@ def _in_columns(found: Responses, known: np.ndarray, classes: np.ndarray) -> Res
     return Responses(logits, zeros, found.smallest, unknown)
 
 
+def of_known_labels(
+    found: Responses, target: np.ndarray, weight: np.ndarray | None, classes: np.ndarray
+) -> tuple[Responses, np.ndarray, np.ndarray | None]:
+    """Leave out rows of classes that were missing where the clone of their fold was fitted."""
+    rows = np.arange(len(target))
+    if found.unknown is None or not found.unknown[rows, target].any():
+        return found, target, weight
+    known = ~found.unknown[rows, target]
+    if not known.any():
+        raise ValueError("cv: no fold holds rows of the classes that it was fitted on.")
+    labels = classes[np.unique(target[~known])].tolist()
+    warnings.warn(
+        f"cv: {int((~known).sum())} rows are left out of the temperature, because the other "
+        f"folds hold no row of their classes {labels}; use stratified folds, or fewer.",
+        UserWarning,
+        stacklevel=5,
+    )
+    return found.rows(known), target[known], None if weight is None else weight[known]
+
+
 # Folds
 
 
@@ -251,10 +298,27 @@ def _has_rows(value: Any, n_samples: int) -> bool:
     return hasattr(value, "__len__") and len(value) == n_samples
 
 
-def accepted_params(function: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Return those of the parameters that a function names."""
-    names = inspect.signature(function).parameters
-    return {name: value for name, value in params.items() if name in names}
+def params_without_routing(
+    estimator: Any, method: str, weighted: dict[str, Any], params: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what goes to `fit`: all of it, and to the response method: what it names."""
+    fit, names = dict(params), inspect.signature(getattr(estimator, method)).parameters
+    if weighted and has_fit_parameter(estimator, "sample_weight"):
+        fit |= weighted
+    elif weighted and not isinstance(estimator, FrozenEstimator):
+        warnings.warn(
+            f"{type(estimator).__name__}.fit takes no sample_weight: the weights go into the "
+            "temperature only.",
+            UserWarning,
+            stacklevel=6,
+        )
+    return fit, {name: value for name, value in params.items() if name in names}
+
+
+def float_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Return checked weights in float64, or None."""
+    weight, exponent = check_sample_weight(sample_weight, n_samples)
+    return None if weight is None else np.ldexp(weight, exponent)
 
 
 def columns_of_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -23,12 +24,16 @@ from sksoftmax._responses import (
     RESPONSES,
     Fold,
     Responses,
-    accepted_params,
+    check_classifier,
+    check_frozen,
     columns_of_labels,
+    float_weight,
     log_of_zero,
     of_estimator,
     of_given,
+    of_known_labels,
     out_of_fold,
+    params_without_routing,
     refuse_masked_arrays,
     refuse_other_order,
     response_name,
@@ -36,12 +41,12 @@ from sksoftmax._responses import (
 )
 from sksoftmax._solvers.temperature import TemperatureFit, TemperatureProblem
 from sksoftmax._solvers.temperature_search import search_temperature
-from sksoftmax._targets import check_sample_weight, encode_labels
+from sksoftmax._targets import encode_labels
 from sksoftmax.linear import MultinomialLogit
 
 __all__ = ["TemperatureScaling"]
 
-_PREDICTIONS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+_PREDICTIONS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
 
 class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, BaseEstimator):
@@ -90,11 +95,12 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
     temperature_interval_ : tuple of two floats
         95 % interval, from the sandwich variance of log T. NaN unless `status_` is "converged" and
         `objective` is "nll". With `cv` it takes the out-of-fold logits as given.
-    status_ : {"converged", "uninformative", "separable"}
+    status_ : {"converged", "uninformative", "separable", "bounded"}
         "uninformative": no positive temperature is better than T = inf (labels are random, or in
         the wrong order). "separable": every label has the largest logit of its row, and the
         log-loss falls as T -> 0; T minimizes it for labels smoothed by 1 / (n + K), with n the sum
-        of weights and K the number of classes.
+        of weights and K the number of classes. "bounded": the Brier score or calibration error
+        (`objective`) is smallest at the end of its search, where T stops.
     classes_ : ndarray of shape (n_classes,)
         The labels.
     estimator_ : classifier or None
@@ -193,7 +199,7 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
             found, target, weight = self._fit_estimator(X, y, sample_weight, classes, params)
         else:
             found, target = self._check_given(X, y, classes, params)
-            weight = _float_weight(sample_weight, len(target))
+            weight = float_weight(sample_weight, len(target))
         self._log_of_zero = log_of_zero(found.smallest)
         logits = found.read_zeros(self._log_of_zero)
         with row_errors(self.input):
@@ -277,6 +283,28 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
             np.divide(logits, self.temperature_, out=scaled, where=np.isfinite(logits))
         return np.where(np.isfinite(logits), scaled, logits)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """Return the accuracy of `predict`, which no temperature changes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, n_classes)
+            What `input` says.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **params : dict
+            Metadata for the estimator's response method, as in `predict`.
+
+        Returns
+        -------
+        accuracy : float
+            Share of the weight of the rows that are predicted right.
+        """
+        labels = self.predict(X, **params)
+        return float(accuracy_score(y, labels, sample_weight=sample_weight))
+
     def get_metadata_routing(self) -> MetadataRouter:
         """Return who gets which metadata: the estimator, its response method, the splitter.
 
@@ -318,7 +346,7 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
             )
 
     def _inner(self) -> Any:
-        return MultinomialLogit() if self.estimator is None else self.estimator
+        return MultinomialLogit() if self.estimator is None else check_classifier(self.estimator)
 
     def _fit_estimator(
         self, X: Any, y: Any, sample_weight: Any, classes: Any, params: dict[str, Any]
@@ -333,9 +361,11 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
         X, y = indexable(X, validate_data(self, X="no_validation", y=y))
         check_classification_targets(y)
         check_consistent_length(X, y)
-        weight = _float_weight(sample_weight, len(y))
+        weight = float_weight(sample_weight, len(y))
         fold = self._fold(weight, classes, params)
         frozen = isinstance(fold.estimator, FrozenEstimator)
+        if frozen:
+            check_frozen(fold.estimator)
         self.estimator_ = clone(fold.estimator)  # 1
         if not frozen:
             self.estimator_.fit(X, y, **fold.fit_params)
@@ -351,7 +381,7 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
         splits = list(cv.split(X, y, **fold.split_params))
         found, rows = out_of_fold(fold, self.classes_, X, y, splits, self.n_jobs)
         target, weight = target[rows], None if weight is None else weight[rows]
-        return self._known_labels(found, target, weight)  # 3
+        return of_known_labels(found, target, weight, self.classes_)  # 3
 
     def _fold(self, weight: Any, classes: Any, params: dict[str, Any]) -> Fold:
         """Return the estimator and what its methods and the splitter are given."""
@@ -364,16 +394,7 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
             fit, response = dict(routed.estimator.fit), dict(routed.estimator[method])
             split = dict(routed.splitter.split)
         else:
-            fit, response = dict(params), accepted_params(getattr(estimator, method), params)
-            if weighted and has_fit_parameter(estimator, "sample_weight"):
-                fit |= weighted
-            elif weighted and not isinstance(estimator, FrozenEstimator):
-                warnings.warn(
-                    f"{type(estimator).__name__}.fit takes no sample_weight: the weights go into "
-                    "the temperature only.",
-                    UserWarning,
-                    stacklevel=5,
-                )
+            fit, response = params_without_routing(estimator, method, weighted, params)
         if classes is not None and not isinstance(estimator, FrozenEstimator):
             if not has_fit_parameter(estimator, "classes"):
                 raise ValueError(
@@ -382,25 +403,6 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
                 )
             fit["classes"] = classes
         return Fold(estimator, method, fit, response, split)
-
-    def _known_labels(
-        self, found: Responses, target: np.ndarray, weight: np.ndarray | None
-    ) -> tuple[Responses, np.ndarray, np.ndarray | None]:
-        """Leave out rows of classes that were missing where the clone of their fold was fitted."""
-        rows = np.arange(len(target))
-        if found.unknown is None or not found.unknown[rows, target].any():
-            return found, target, weight
-        known = ~found.unknown[rows, target]
-        if not known.any():
-            raise ValueError("cv: no fold holds rows of the classes that it was fitted on.")
-        labels = self.classes_[np.unique(target[~known])].tolist()
-        warnings.warn(
-            f"cv: {int((~known).sum())} rows are left out of the temperature, because the other "
-            f"folds hold no row of their classes {labels}; use stratified folds, or fewer.",
-            UserWarning,
-            stacklevel=5,
-        )
-        return found.rows(known), target[known], None if weight is None else weight[known]
 
     def _check_given(
         self, X: Any, y: Any, classes: Any, params: dict[str, Any]
@@ -438,11 +440,11 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
         if self.objective != "nll":
             self.temperature_interval_ = (math.nan, math.nan)
             if fit.status == "converged":
-                self.temperature_ = search_temperature(
+                self.temperature_, self.status_ = search_temperature(
                     self.objective, fit.temperature, logits, target, weight, None
                 )
-        if fit.status != "converged":
-            warnings.warn(_WARNINGS[fit.status], ConvergenceWarning, stacklevel=4)
+        if self.status_ != "converged":
+            warnings.warn(_WARNINGS[self.status_], ConvergenceWarning, stacklevel=4)
         return self
 
     # The steps of prediction
@@ -491,10 +493,8 @@ _WARNINGS = {
         "temperature_ is that for smoothed labels. Calibrate on more rows, or on rows that the "
         "classifier was not fitted on."
     ),
+    "bounded": (
+        "The objective still improves at the end of its search, a factor of 4 from the temperature "
+        "of the log-loss, and temperature_ stops there. Prefer objective='nll'."
+    ),
 }
-
-
-def _float_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Return checked weights in float64, or None."""
-    weight, exponent = check_sample_weight(sample_weight, n_samples)
-    return None if weight is None else np.ldexp(weight, exponent)

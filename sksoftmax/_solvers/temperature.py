@@ -27,6 +27,7 @@ With the survey 3 to 6 passes, near separation too; seldom 8.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -134,9 +135,12 @@ class TemperatureProblem:
         self.factor, self.weight = 1.0, None
         self.weight_sum = self.scaled_weight_sum = float(len(target))
         if sample_weight is not None:
-            self.weight_sum = float(sample_weight.sum())
-            self.weight = sample_weight / 2.0 ** np.frexp(sample_weight.max())[1]
+            exponent = np.frexp(sample_weight.max())[1]
+            self.weight = np.ldexp(sample_weight, -exponent)
             self.scaled_weight_sum = float(self.weight.sum())
+            with np.errstate(over="ignore"):
+                total = np.ldexp(self.scaled_weight_sum, exponent)
+            self.weight_sum = min(float(total), sys.float_info.max)
         self.row_maximum, self.row_target = np.empty((2, len(target)))
         self.n_passes = 0
         self._survey_in_a_safe_scale()

@@ -26,16 +26,19 @@ _REACH = math.log(4.0)  # the search: between a quarter of the temperature and f
 _N_POINTS = {"brier": 33, "ece": 129}
 
 
-def search_temperature(objective, temperature, logits, target, sample_weight, n_threads) -> float:
+def search_temperature(
+    objective, temperature, logits, target, sample_weight, n_threads
+) -> tuple[float, str]:
     """Return the T in [temperature / 4, 4 temperature] with the smallest objective found.
 
-    A grid in log T, then a bounded search between the neighbours of its best point.
+    A grid in log T, then a bounded search between the neighbours of its best point (of equal ones
+    that next to `temperature`). With it comes "converged", or "bounded" if T is at an end.
     """
     value = _objective(objective, logits, target, sample_weight, n_threads)
     center = math.log(temperature)
     grid = center + np.linspace(-_REACH, _REACH, _N_POINTS[objective])
     values = [value(math.exp(log_t)) for log_t in grid]
-    best = int(np.argmin(values))
+    best = int(np.lexsort((np.abs(grid - center), values))[0])
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     refined = minimize_scalar(
         lambda log_t: value(math.exp(log_t)),
@@ -43,7 +46,9 @@ def search_temperature(objective, temperature, logits, target, sample_weight, n_
         method="bounded",
         options={"xatol": 1e-9},
     )
-    return math.exp(refined.x if refined.fun < values[best] else grid[best])
+    found = refined.x if refined.fun < values[best] else grid[best]
+    at_an_end = abs(found - center) >= _REACH - 1e-6
+    return math.exp(found), "bounded" if at_an_end else "converged"
 
 
 def _objective(objective, logits, target, sample_weight, n_threads) -> Callable[[float], float]:
@@ -51,7 +56,9 @@ def _objective(objective, logits, target, sample_weight, n_threads) -> Callable[
     rows = np.arange(len(target))
     top = logits.argmax(axis=1)
     t = logits[rows, target] - logits[rows, top]
-    weight = np.ones(len(target)) if sample_weight is None else sample_weight
+    weight = np.ones(len(target))
+    if sample_weight is not None:
+        weight = sample_weight / sample_weight.max()  # their sum does not overflow
     total = weight.sum()
 
     def log_top(temperature: float) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GroupKFold, KFold, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
 
 from sksoftmax import MultinomialLogit, TemperatureScaling
@@ -54,6 +54,24 @@ def test_masks_reach_fit_and_response_fold_by_fold(data):
     assert mask[np.arange(len(y)), model.predict(X, mask=mask)].all()
     assert np.isneginf(model.predict_log_proba(X, mask=mask)[~mask]).all()
     assert np.isneginf(model.decision_function(X, mask=mask)[~mask]).all()
+
+
+def test_masks_reach_the_score_by_hand_and_in_a_search(data):
+    X, y, weight, mask, _ = data
+    model = TemperatureScaling(asking(), cv=KFold(3)).fit(X, y, mask=mask)
+    right = model.predict(X, mask=mask) == y
+    assert model.score(X, y, mask=mask) == pytest.approx(right.mean())
+    assert model.score(X, y, weight, mask=mask) == pytest.approx(np.average(right, weights=weight))
+    assert model.score(X, y) < right.mean()  # without masks it predicts classes that are not there
+    search = GridSearchCV(TemperatureScaling(asking(), cv=3), {"estimator__C": [1.0]}, cv=KFold(3))
+    found = search.fit(X, y, mask=mask).cv_results_["mean_test_score"][0]
+    scores = [
+        TemperatureScaling(asking(), cv=3)
+        .fit(X[train], y[train], mask=mask[train])
+        .score(X[test], y[test], mask=mask[test])
+        for train, test in KFold(3).split(X)
+    ]
+    assert found == pytest.approx(np.mean(scores))
 
 
 def test_groups_reach_the_splitter(data):

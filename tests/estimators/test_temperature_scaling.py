@@ -134,6 +134,31 @@ def test_other_objectives_beat_the_temperature_of_the_log_loss(objective, drawn)
         assert steps[1] <= min(steps)
 
 
+@pytest.mark.parametrize("objective", ["brier", "ece"])
+def test_a_search_that_ends_at_its_bound_says_so(objective):
+    """Two absurd errors decide the log-loss, and cost the other scores no more than others."""
+    rng = np.random.default_rng(0)
+    score = rng.normal(scale=3, size=400)
+    y = (rng.random(400) < 1 / (1 + np.exp(-score))).astype(int)
+    score[:5], y[:5] = 300, [1, 1, 1, 0, 0]
+    best = scaling_of_logits().fit(score[:, None], y).temperature_
+    with pytest.warns(ConvergenceWarning, match="temperature_ stops there"):
+        model = scaling_of_logits(objective=objective).fit(score[:, None], y)
+    assert model.status_ == "bounded"
+    assert model.temperature_ == pytest.approx(best / 4)
+
+
+@pytest.mark.parametrize("objective", ["nll", "brier", "ece"])
+def test_the_largest_weights_do_not_overflow(objective, drawn):
+    logits, y = drawn
+    model = scaling_of_logits(objective=objective)
+    expected = model.fit(logits, y).temperature_
+    for weight in (1e308, 5e-324):
+        found = model.fit(logits, y, np.full(400, weight))
+        assert found.temperature_ == pytest.approx(expected, rel=1e-6)
+        assert found.status_ == "converged"
+
+
 def test_weights_count_as_duplicates(drawn):
     logits, y = drawn
     weight = np.random.default_rng(0).integers(0, 3, len(y))
@@ -543,6 +568,18 @@ def test_it_is_searched_cloned_and_pickled(digits):
     assert_array_equal(model.predict_proba(X), search.predict_proba(X))
     with pytest.raises(NotFittedError):
         clone(model).predict(X)
+
+
+def test_what_is_no_classifier_is_refused_by_name(digits):
+    for estimator, message in [
+        (3, r"estimator must be a classifier.* got 3 of type int"),
+        (GaussianNB, r"got the class GaussianNB: write GaussianNB\(\)"),
+    ]:
+        for call in (lambda m: m.fit(*digits), lambda m: GridSearchCV(m, {"cv": [2]}).fit(*digits)):
+            with pytest.raises(TypeError, match=message):
+                call(TemperatureScaling(estimator))
+    with pytest.raises(NotFittedError, match="freeze a classifier after it was fitted"):
+        TemperatureScaling(FrozenEstimator(GaussianNB())).fit(*digits)
 
 
 def test_parameters_are_checked(drawn):

@@ -13,6 +13,7 @@ from scipy.special import log_softmax
 from sksoftmax._kernel import RowError, kernel_info
 from sksoftmax._solvers import temperature as solver
 from sksoftmax._solvers.temperature import TemperatureProblem, fit_temperature
+from sksoftmax._solvers.temperature_search import search_temperature
 
 ACTIVE, AVAILABLE = kernel_info()["name"], kernel_info()["available"]
 # Both loop shapes, every remainder of rows and classes.
@@ -193,6 +194,14 @@ def test_separable_labels_get_the_temperature_of_smoothed_ones(rng):
     found = minimize_scalar(loss, bounds=(-8, 3), method="bounded", options={"xatol": 1e-10})
     assert math.log(fit.temperature) == pytest.approx(found.x, abs=1e-6)
     assert fit.loss == pytest.approx(mean_loss(logits, target, fit.temperature), rel=1e-10)
+
+
+@pytest.mark.parametrize("objective", ["brier", "ece"])
+def test_of_temperatures_with_equal_scores_the_given_one_is_found(objective):
+    target = np.array([0, 1, 1, 0])
+    found, status = search_temperature(objective, 2.5, np.zeros((4, 2)), target, None, None)
+    assert found == pytest.approx(2.5)
+    assert status == "converged"
 
 
 def test_a_weight_of_two_is_a_row_twice_and_of_zero_none(rng):
