@@ -302,8 +302,7 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
         accuracy : float
             Share of the weight of the rows that are predicted right.
         """
-        labels = self.predict(X, **params)
-        return float(accuracy_score(y, labels, sample_weight=sample_weight))
+        return float(accuracy_score(y, self.predict(X, **params), sample_weight=sample_weight))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return who gets which metadata: the estimator, its response method, the splitter.
@@ -435,7 +434,8 @@ class TemperatureScaling(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, B
     def _unpack(
         self, fit: TemperatureFit, logits: np.ndarray, target: np.ndarray, weight: Any
     ) -> Self:
-        self.temperature_, self.status_, self.n_iter_ = fit.temperature, fit.status, fit.n_iter
+        self.status_: str = fit.status
+        self.temperature_, self.n_iter_ = fit.temperature, fit.n_iter
         self.temperature_interval_ = fit.interval
         if self.objective != "nll":
             self.temperature_interval_ = (math.nan, math.nan)

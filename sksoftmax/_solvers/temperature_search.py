@@ -37,7 +37,7 @@ def search_temperature(
     value = _objective(objective, logits, target, sample_weight, n_threads)
     center = math.log(temperature)
     grid = center + np.linspace(-_REACH, _REACH, _N_POINTS[objective])
-    values = [value(math.exp(log_t)) for log_t in grid]
+    values = np.array([value(math.exp(log_t)) for log_t in grid])
     best = int(np.lexsort((np.abs(grid - center), values))[0])
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     refined = minimize_scalar(
