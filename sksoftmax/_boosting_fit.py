@@ -96,6 +96,11 @@ def _check_goes_on(model: Any, classes: np.ndarray) -> None:
             f"multi_strategy={model.multi_strategy!r} cannot go on from a fit with "
             f"{model._strategy!r}; use warm_start=False."
         )
+    if model.max_bins != getattr(model, "_max_bins", model.max_bins):
+        raise ValueError(
+            f"max_bins={model.max_bins} cannot go on from a fit with max_bins={model._max_bins}, "
+            "whose bins its trees use; use warm_start=False."
+        )
 
 
 def _validation_rows(model: Any, given: Rows) -> LabelledRows | None:
@@ -191,7 +196,7 @@ def _train(model: Any, training: Any, monitor: Monitor) -> bool:
 def _unpack(model: Any, forest: Any, monitor: Monitor) -> None:
     forest.truncate(monitor.best_n_iter(forest.n_iter))
     model._forest = forest
-    model._strategy = model.multi_strategy
+    model._strategy, model._max_bins = model.multi_strategy, model.max_bins
     model.n_iter_ = forest.n_iter
     model.n_trees_per_iteration_ = forest.n_trees_per_iteration
     model.train_score_ = np.array(monitor.train_scores)

@@ -22,6 +22,8 @@ from sksoftmax._trees import MOST_BINS, Growth
 
 _LARGEST = 1e30  # of a factor: what it multiplies stays finite in float32
 
+_LARGEST_RATE = 1e15  # of learning: leaf values stay on their grid
+
 STRATEGIES = ("multi_output_tree", "one_output_per_tree")
 
 
@@ -51,7 +53,7 @@ class Settings:
         return Growth(
             learning_rate=self.learning_rate,
             max_leaf_nodes=n_samples if self.max_leaf_nodes is None else self.max_leaf_nodes,
-            max_depth=0 if self.max_depth is None else self.max_depth,
+            max_depth=0 if self.max_depth is None else min(self.max_depth, n_samples),
             min_samples_leaf=self.min_samples_leaf,
             l2_regularization=self.l2_regularization,
             subsample=self.subsample,
@@ -104,8 +106,8 @@ def check_parameters(model: Any) -> None:
 
 
 def _check_growth(model: Any) -> None:
-    accepted = f"a positive number below {_LARGEST:g}"
-    check_number(model.learning_rate, "learning_rate", accepted, above=0, below=_LARGEST)
+    accepted = f"a positive number below {_LARGEST_RATE:g}"
+    check_number(model.learning_rate, "learning_rate", accepted, above=0, below=_LARGEST_RATE)
     check_integer(model.max_iter, "max_iter", "an integer >= 1", at_least=1)
     if model.max_leaf_nodes is not None:
         accepted = "None or an integer >= 2"

@@ -193,7 +193,13 @@ class Monitor:
         assert self._scorer is not None
         weight = {} if rows.sample_weight is None else {"sample_weight": rows.sample_weight}
         model = Snapshot(self.classes, rows.X, logits, self.n_threads)
-        return float(self._scorer(model, rows.X, rows.labels, **weight))
+        score = float(self._scorer(model, rows.X, rows.labels, **weight))
+        if np.isnan(score):
+            raise ValueError(
+                f"scoring={self.scoring!r} is NaN, so that early stopping cannot compare it: a "
+                "class may be missing from the rows it sees. Use scoring='loss' or no early stopping."
+            )
+        return score
 
     @property
     def deciding_scores(self) -> list[float]:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import validate_data
 
 _CATEGORICAL_DTYPES = ("category", "Categorical", "Enum")  # pandas, polars, polars
 _FLOATS = (np.float64, np.float32)
+_LARGEST_CATEGORY = 2.0**53
 
 
 class FeatureEncoder:
@@ -102,13 +103,35 @@ def _as_floats(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
         return validate_data(
             estimator, X, reset=reset, dtype=list(_FLOATS), ensure_all_finite=False
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
+        _refuse_columns_of_no_numbers(X)
         if "could not convert string" not in str(error):
             raise
         raise ValueError(
             f"X: {error}. Columns of text must be categorical: give them a categorical dtype, or "
             "name them in categorical_features."
         ) from None
+
+
+def _refuse_columns_of_no_numbers(X: Any) -> None:
+    """Name the columns of a frame that hold dates, lists or anything else that is no number."""
+    if not hasattr(X, "columns"):
+        return
+    wrong = []
+    for j, dtype in enumerate(_dtypes(X)):
+        try:
+            as_array = np.asarray(_column(X, j), dtype=None)
+            if as_array.dtype.kind in "mM":
+                raise TypeError(as_array.dtype)
+            as_array.astype(np.float64)
+        except (TypeError, ValueError):
+            wrong.append(f"{_label_of(X, j)} ({dtype})")
+    if wrong:
+        raise ValueError(
+            f"X: columns that are not numbers: {', '.join(wrong[:10])}. Columns of text must be "
+            "categorical: give them a categorical dtype, or name them in categorical_features. "
+            "Turn dates into numbers."
+        )
 
 
 def _numbers(X: Any, columns: Sequence[int], estimator: Any) -> np.ndarray:
@@ -207,14 +230,15 @@ def _factorize(column: Any) -> tuple[list[Any], np.ndarray]:
 
 
 def _check_whole_numbers(column: Any, name: str) -> None:
-    """Raise if a categorical column of numbers holds fractions or infinity."""
+    """Raise if a categorical column of numbers holds fractions, infinity or huge numbers."""
     values = np.array(column, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        wrong = (values >= 0) & ((values != np.floor(values)) | np.isinf(values))
+        wrong = (values >= 0) & ((values != np.floor(values)) | (values >= _LARGEST_CATEGORY))
     if wrong.any():
         raise ValueError(
             f"X: the categorical feature {name} holds {values[np.argmax(wrong)]}; categories that "
-            "are numbers must be integers (negative ones and NaN are missing)."
+            "are numbers must be integers below 2**53, which float64 tells apart (negative ones "
+            "and NaN are missing)."
         )
 
 

@@ -60,7 +60,7 @@ def engine_parameters(
         "metric": "none",
         "learning_rate": learning_rate,
         "num_leaves": _MOST_LEAVES if max_leaf_nodes is None else max_leaf_nodes,
-        "max_depth": -1 if max_depth is None else max_depth,
+        "max_depth": -1 if max_depth is None else min(max_depth, np.iinfo(np.int32).max),
         "min_data_in_leaf": min(int(min_samples_leaf), np.iinfo(np.int32).max),
         "lambda_l2": l2_regularization,
         "bagging_fraction": subsample,

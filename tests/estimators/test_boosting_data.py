@@ -148,11 +148,25 @@ def test_names_of_categories_need_a_frame(table):
 def test_text_without_a_categorical_dtype_is_explained(table):
     number, codes, y = table
     X = pd.DataFrame({"number": number, "color": COLORS[codes]})
+    with pytest.raises(ValueError, match=r"not numbers: 'color' \(.*Columns of text must be categ"):
+        quick().fit(X, y)
     with pytest.raises(ValueError, match="Columns of text must be categorical"):
+        quick().fit(X.to_numpy(dtype=object), y)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pd.date_range("2020-01-01", periods=400), [[1, 2]] * 400],
+    ids=["dates", "lists"],
+)
+def test_columns_that_are_no_numbers_are_named(column, table):
+    number, _, y = table
+    X = pd.DataFrame({"number": number}).assign(when=list(column)[: len(number)])
+    with pytest.raises(ValueError, match=r"X: columns that are not numbers: 'when' \("):
         quick().fit(X, y)
 
 
-@pytest.mark.parametrize("value", [0.5, np.inf])
+@pytest.mark.parametrize("value", [0.5, np.inf, 2.0**53])
 def test_categories_are_whole_numbers(value, table):
     number, codes, y = table
     X = np.column_stack([number, codes.astype(float)])

@@ -15,6 +15,12 @@ from sksoftmax import SoftmaxBoostingClassifier
             ValueError,
             "learning_rate must be a positive number below",
         ),
+        (
+            "learning_rate",
+            1e19,
+            ValueError,
+            r"learning_rate must be a positive number below 1e\+15",
+        ),
         ("learning_rate", "1", TypeError, "learning_rate must be a positive number"),
         ("max_iter", 0, ValueError, "max_iter must be an integer >= 1; got 0"),
         ("max_iter", 10.0, TypeError, "max_iter must be an integer >= 1; got 10.0 of type float"),
@@ -58,6 +64,32 @@ def test_parameters_out_of_range_are_explained(name, value, error, message, thre
 def test_an_unknown_scorer_is_explained(three_classes):
     with pytest.raises(ValueError, match="scoring"):
         SoftmaxBoostingClassifier(scoring="beauty", early_stopping=True).fit(*three_classes)
+
+
+def test_a_scorer_that_answers_nan_is_explained(three_classes):
+    model = SoftmaxBoostingClassifier(
+        scoring=lambda model, X, y: np.nan, early_stopping=True, max_iter=2
+    )
+    with pytest.raises(ValueError, match=r"scoring=<function .* is NaN, so that early stopping"):
+        model.fit(*three_classes)
+
+
+def test_other_bins_cannot_go_on_with_a_warm_start(three_classes):
+    model = SoftmaxBoostingClassifier(max_iter=2, warm_start=True).fit(*three_classes)
+    with pytest.raises(ValueError, match="max_bins=9 cannot go on from a fit with max_bins=255"):
+        model.set_params(max_iter=4, max_bins=9).fit(*three_classes)
+
+
+@pytest.mark.parametrize("strategy", ["multi_output_tree", "one_output_per_tree"])
+def test_any_depth_is_accepted(strategy, three_classes):
+    depths = {"max_depth": 2**70}, {"max_depth": None}
+    deep, free = (
+        SoftmaxBoostingClassifier(multi_strategy=strategy, max_iter=2, random_state=0, **depth)
+        .fit(*three_classes)
+        .predict_proba(three_classes[0])
+        for depth in depths
+    )
+    np.testing.assert_array_equal(deep, free)
 
 
 @pytest.mark.parametrize(
