@@ -196,8 +196,8 @@ class Monitor:
         score = float(self._scorer(model, rows.X, rows.labels, **weight))
         if np.isnan(score):
             raise ValueError(
-                f"scoring={self.scoring!r} is NaN, so that early stopping cannot compare it; a class "
-                "may be missing from the rows it sees. Use scoring='loss'."
+                f"scoring={self.scoring!r} is NaN, so that early stopping cannot compare it: "
+                "a class may be missing from the rows it sees. Use scoring='loss'."
             )
         return score
 
