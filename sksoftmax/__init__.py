@@ -5,10 +5,12 @@ after the logits: probabilities, losses, gradients, curvature, entropy, masks, w
 and temperature.
 
 ===========================  ======================================================================
+`ConditionalLogit`           choices between alternatives with attributes and availability
 `MultinomialLogit`           multinomial logistic regression, same objective as scikit-learn's
 `OneVsRestLogit`             one binary logit per class, fitted together; several labels per row
 `SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
 `TemperatureScaling`         post-hoc calibration by one temperature, with its interval
+`sksoftmax.choice`           what belongs to `ConditionalLogit`: utilities, long and wide data
 `sksoftmax.functional`       softmax, log_softmax, logsumexp, entropy, cross_entropy, derivatives
 `sksoftmax.inference`        standard errors, tests, tables, elasticities, willingness to pay
 `sksoftmax.metrics`          calibration errors and reports, an audit of subgroups, scorers
@@ -17,19 +19,22 @@ and temperature.
 ===========================  ======================================================================
 """
 
-from sksoftmax import functional, inference, metrics, plotting
+from sksoftmax import choice, functional, inference, metrics, plotting
 from sksoftmax._kernel import kernel_info
 from sksoftmax._version import __version__
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 from sksoftmax.calibration import TemperatureScaling
+from sksoftmax.choice import ConditionalLogit
 from sksoftmax.linear import MultinomialLogit, OneVsRestLogit
 
 __all__ = [
+    "ConditionalLogit",
     "MultinomialLogit",
     "OneVsRestLogit",
     "SoftmaxBoostingClassifier",
     "TemperatureScaling",
     "__version__",
+    "choice",
     "functional",
     "inference",
     "metrics",

@@ -176,11 +176,17 @@ def check_features_and_labels(estimator: Any, X: Any, y: Any) -> tuple[Any, np.n
 
 def check_labels(estimator: Any, y: Any, n_samples: int) -> np.ndarray:
     """Return the labels as an array of one dimension, one for each row of X."""
+    y = check_label_column(estimator, y, n_samples)
+    _check_kind_of_labels(y)
+    return y
+
+
+def check_label_column(estimator: Any, y: Any, n_samples: int) -> np.ndarray:
+    """Return the labels of any kind: they will be compared with classes that are known."""
     _refuse_label_table(y)
     y = validate_data(copy.copy(estimator), y=y)  # a copy: without X it forgets feature names
     if len(y) != n_samples:
         raise ValueError(f"y has {len(y)} labels, but X has {n_samples} rows.")
-    _check_kind_of_labels(y)
     return y
 
 
@@ -311,9 +317,13 @@ def check_finite(**values: Any) -> None:
 def feature_names(estimator: Any, columns: Sequence[int], *, at_most: int = 10) -> str:
     """Name features for a message as in fit, else x0, x1, ...; a long list ends in a count."""
     names = getattr(estimator, "feature_names_in_", None)
-    shown = [f"x{j}" if names is None else str(names[j]) for j in columns[:at_most]]
-    rest = len(columns) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+    shown = [f"x{j}" if names is None else str(names[j]) for j in columns]
+    return _shortened(shown, at_most)
+
+
+def _shortened(names: Sequence[str], at_most: int) -> str:
+    rest = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def warn_of_problems(estimator: Any, problems: Sequence[Any], *, stacklevel: int) -> None:
@@ -326,4 +336,8 @@ def warn_of_problems(estimator: Any, problems: Sequence[Any], *, stacklevel: int
         if positions is not None:
             labels = ", ".join(repr(label) for label in estimator.classes_[[*positions]].tolist())
             message = message.replace("{classes}", labels)
+        positions = getattr(problem, "parameters", None)
+        if positions is not None:
+            names = [str(name) for name in estimator.parameter_names_[[*positions]]]
+            message = message.replace("{parameters}", _shortened(names, at_most=10))
         warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)

@@ -90,7 +90,7 @@ def encode_targets(
     offset = check_offset(offset, class_array, n_samples, dtype, mask)
     _check_target_is_available(target, mask, class_array)
     weight, exponent = check_sample_weight(sample_weight, n_samples)  # 4
-    weight = _multiply_class_weight(weight, target, class_weight, class_array)
+    weight = weigh_classes(weight, target, class_weight, class_array)
     if weight is not None:
         weight, more = divide_by_power_of_two(weight)  # in float64: float32 has no such range
         weight, exponent = weight.astype(dtype, copy=False), exponent + more
@@ -190,6 +190,37 @@ def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
             f"y holds labels {unknown} that are not among the classes {classes.tolist()}."
         )
     return np.array([position[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def known_codes(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the position of each label among sorted classes; another label is an error.
+
+    Unlike `encode_labels` it does not sort the labels.
+    """
+    if y.dtype.kind == classes.dtype.kind and y.dtype.kind in "biuU":
+        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        known = classes[codes] == y
+    else:
+        position = {label: k for k, label in enumerate(classes.tolist())}
+        found = [position.get(label, -1) for label in _hashable(y)]
+        codes = np.array(found, dtype=np.int64)
+        known = codes >= 0
+    if not known.all():
+        unknown = sorted({repr(label) for label in _hashable(y[~known])})
+        raise ValueError(
+            f"y holds labels {', '.join(unknown[:10])} that are not among the classes "
+            f"{classes.tolist()}."
+        )
+    return codes.astype(np.int64, copy=False)
+
+
+def _hashable(y: np.ndarray) -> list[Any]:
+    try:
+        labels = y.tolist()
+        hash(tuple(labels))
+    except TypeError:
+        raise ValueError("y must hold labels: strings or numbers.") from None
+    return labels
 
 
 def encode_labels(
@@ -413,7 +444,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> tuple[np.ndarray 
     return divide_by_power_of_two(weight)
 
 
-def _multiply_class_weight(
+def weigh_classes(
     weight: np.ndarray | None, target: np.ndarray, class_weight: Any, classes: np.ndarray
 ) -> np.ndarray | None:
     """Return sample_weight * sum_k target_k class_weight_k."""

@@ -5,6 +5,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksoftmax import (
+    ConditionalLogit,
     MultinomialLogit,
     OneVsRestLogit,
     SoftmaxBoostingClassifier,
@@ -12,6 +13,8 @@ from sksoftmax import (
 )
 
 ESTIMATORS = [
+    ConditionalLogit(),
+    ConditionalLogit(C=10.0, covariance="robust"),
     MultinomialLogit(),
     MultinomialLogit(solver="lbfgs"),
     MultinomialLogit(solver="newton-cholesky"),

@@ -22,6 +22,7 @@ PACKAGE = Path(sksoftmax.__file__).parent
 PUBLIC_MODULES = [
     "sksoftmax.boosting",
     "sksoftmax.calibration",
+    "sksoftmax.choice",
     "sksoftmax.functional",
     "sksoftmax.inference",
     "sksoftmax.linear",

@@ -221,11 +221,18 @@ class UtilityObjective:
         """Sum of w (-log p chosen), in nats: minus the log-likelihood, without penalty."""
         return self._run("loss_gradient", theta, sums=self.n_parameters)[0]
 
-    def information(self, theta) -> np.ndarray:
-        """Minus the Hessian of the log-likelihood in b, summed, without penalty."""
-        P = self.n_parameters
-        _, sums = self._run("curvature", theta, sums=P + P * P)
-        return self._in_params(_symmetric(sums[P:].reshape(P, P)))
+    def likelihood(self, theta, derivatives=None) -> tuple[float, np.ndarray, np.ndarray]:
+        """The log-likelihood, its gradient and minus its Hessian in b: sums over the cases with
+        their weights, without penalty.
+
+        `derivatives` are those of the objective at theta, if they are known already.
+        """
+        value, gradient, hessian = self.derivatives(theta) if derivatives is None else derivatives
+        total = self.weight_sum
+        loglik = total * (self._penalty(theta) - value)
+        score = total * (self.ridge * theta[0] - gradient[0]) / self.scale
+        hessian = hessian - np.diag(self.ridge)
+        return loglik, score, self._in_params(total * hessian)
 
     def score_products(self, theta, weight=None) -> np.ndarray:
         """sum_n weight_n g_n g_n' with g_n = d log p_chosen / d b, (n_parameters, n_parameters)."""
@@ -257,9 +264,11 @@ class UtilityObjective:
         return out
 
     def _value(self, loss, theta) -> float:
-        penalised = self.ridge > 0  # not 0 * inf, where a square overflows
-        penalty = 0.5 * float(self.ridge[penalised] @ theta[0, penalised] ** 2)
-        return loss / self.weight_sum + penalty
+        return loss / self.weight_sum + self._penalty(theta)
+
+    def _penalty(self, theta) -> float:
+        on = self.ridge > 0  # not 0 * inf, where a square overflows
+        return 0.5 * float(self.ridge[on] @ theta[0, on] ** 2)
 
     def _gradient(self, sums, theta) -> np.ndarray:
         return (sums / self.weight_sum + self.ridge * theta[0])[None, :]

@@ -29,11 +29,14 @@ _COMPONENT = 1e-6
 
 @dataclass
 class ChoiceFit:
-    """params and is_estimable are (n_parameters,); value is the objective, in nats per weight."""
+    """What was found: params and is_estimable are (n_parameters,).
+
+    `derivatives` are value, gradient and Hessian of the objective there, by all of theta.
+    """
 
     params: np.ndarray
     is_estimable: np.ndarray
-    value: float
+    derivatives: tuple[float, np.ndarray, np.ndarray]
     n_iter: int
     gradient_norm: float
     converged: bool
@@ -75,6 +78,7 @@ def solve_choice(
         search.moving = moving = np.setdiff1d(np.flatnonzero(free), dependent)
         theta, outcome, norm = _minimise(search, curvature, tol, max_iter, start, progress)  # 2
         recession = _recession(search, outcome, theta)  # 3
+        derivatives = search.at(theta)
         null = null_vectors(curvature, moving, dependent)
         theta = theta - _projection(null, objective.scale, theta)  # 4
     problems = _problems(recession, dependent, null, outcome, norm, tol, max_iter)
@@ -82,7 +86,7 @@ def solve_choice(
     return ChoiceFit(
         objective.unpack(theta),
         is_estimable=~lost,
-        value=outcome.point.value,
+        derivatives=derivatives,
         n_iter=max(1, outcome.n_iter),
         gradient_norm=norm,
         converged=outcome.status == "converged",

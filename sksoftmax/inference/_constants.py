@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from sksoftmax import _kernel
 
 _MAX_ITER = 200
+_MOST_COUNTED = 12  # alternatives whose choice sets are few enough to be counted in a table
 
 
 def constants_loglik(
@@ -58,19 +59,34 @@ def _tabulate(chosen, available, weight, n_alternatives) -> tuple[np.ndarray, np
         available = np.ones((1, n_alternatives), dtype=bool)
         sets, of_case = available, np.zeros(len(chosen), dtype=np.intp)
     else:
-        packed = np.packbits(available, axis=1)
-        _, first, of_case = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-        sets, of_case = available[first], of_case.reshape(-1)
+        of_case, first = _number_sets(available)
+        sets = available[first]
     entry = of_case * n_alternatives + chosen
     counts = np.bincount(entry, weights=weight, minlength=sets.size).reshape(sets.shape)
     seen = counts.any(axis=1)
     return sets[seen], counts[seen].astype(np.float64)
 
 
+def _number_sets(available: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of each case's choice set, and a case that has each."""
+    n_alternatives = available.shape[1]
+    if n_alternatives > _MOST_COUNTED:
+        packed = np.packbits(available, axis=1)
+        _, first, of_case = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+        return of_case.reshape(-1), first
+    codes = available @ (1 << np.arange(n_alternatives))  # few enough to count without sorting
+    first = np.full(1 << n_alternatives, -1)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    occurs = first >= 0
+    return (np.cumsum(occurs) - 1)[codes], first[occurs]
+
+
 def _groups_that_meet(sets: np.ndarray) -> tuple[int, np.ndarray]:
     """Alternatives whose constants can be compared: the number of groups and the group of each."""
-    of_set, alternative = (index.astype(np.int32) for index in np.nonzero(sets))  # SciPy < 1.13
     n_sets, n_alternatives = sets.shape
+    if sets.all(axis=1).any():
+        return 1, np.zeros(n_alternatives, dtype=np.intp)
+    of_set, alternative = (index.astype(np.int32) for index in np.nonzero(sets))  # SciPy < 1.13
     size = n_sets + n_alternatives
     edges = coo_array((np.ones(len(of_set)), (of_set, n_sets + alternative)), shape=(size, size))
     n_groups, group = connected_components(edges, directed=False)

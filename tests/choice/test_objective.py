@@ -41,10 +41,12 @@ def test_value_and_derivatives_are_those_of_plain_numpy(rng, shape, kind):
         theta = objective.pack(params)
         value, gradient, hessian = objective.derivatives(theta)
         assert_allclose(value * total, plain_loss(problem, params), **near)
-        by_params = -gradient[0] / objective.scale * total
-        assert_allclose(by_params, problem.weights @ scores, **near)
         information = plain_information(problem, params)
-        assert_allclose(objective.information(theta), information, **near)
+        for known in (None, (value, gradient, hessian)):
+            loglik, score, found = objective.likelihood(theta, known)
+            assert_allclose(loglik, -plain_loss(problem, params), **near)
+            assert_allclose(score, problem.weights @ scores, **near)
+            assert_allclose(found, information, **near)
         in_theta = information * objective.scale[:, None] * objective.scale / total
         assert_allclose(hessian, in_theta, rtol=1e-11, atol=1e-11)
         assert_allclose(objective.loss_gradient(theta)[1], gradient, rtol=1e-13, atol=1e-15)
@@ -99,6 +101,8 @@ def test_the_penalty_is_that_of_the_parameters_in_their_units(rng):
     theta = plain.pack(params)
     more = penalised.loss_gradient(theta)[0] - plain.loss_gradient(theta)[0]
     assert_allclose(more, 0.125 / 2 * 3e-4**2, rtol=1e-6)
+    for ours, theirs in zip(plain.likelihood(theta), penalised.likelihood(theta), strict=True):
+        assert_allclose(ours, theirs, rtol=1e-9)
 
 
 def test_utilities_and_differences_are_relative_to_the_chosen_one(rng):

@@ -258,7 +258,7 @@ def test_progress_is_told(rng):
         objective_of(make_problem(rng, 300, 4, 3)), progress=lambda *values: told.append(values)
     )
     assert [n for n, _, _ in told] == list(range(1, fit.n_iter + 1))
-    assert told[-1][1] == fit.value
+    assert told[-1][1] == fit.derivatives[0]
 
 
 def test_the_fit_has_the_same_bits_for_any_number_of_threads(rng):
