@@ -45,14 +45,20 @@ def as_table(X: Any) -> Any:
     if sparse.issparse(X):
         raise TypeError("Sparse data was passed for X, but dense data is required: X.toarray().")
     if is_frame(X):
-        return X
+        return _with_rows(X)
     array = np.asarray(X)
     if array.ndim != 2:
         raise ValueError(
             f"Expected a 2D array or a data frame for X, got an array of shape {array.shape}. "
             "Reshape your data: one row per case."
         )
-    return array
+    return _with_rows(array)
+
+
+def _with_rows(X: Any) -> Any:
+    if X.shape[0] == 0:
+        raise ValueError(f"X has 0 samples (shape={tuple(X.shape)}); at least 1 is required.")
+    return X
 
 
 def is_frame(X: Any) -> bool:
