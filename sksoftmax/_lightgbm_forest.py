@@ -115,6 +115,22 @@ class LightGBMForest:
             return np.zeros(self.n_features)
         return self._loaded().feature_importance("gain")
 
+    def split_values(self) -> list[np.ndarray]:
+        """Return thresholds of numerical features' splits, and codes of categorical features."""
+        text = "\n".join(self._trees)
+        features, kinds, thresholds = (
+            np.array(" ".join(re.findall(rf"^{name}=(.*)$", text, flags=re.M)).split(), float)
+            for name in ("split_feature", "decision_type", "threshold")
+        )
+        numerical = kinds.astype(int) % 2 == 0  # the lowest bit: a set of categories
+        found = []
+        for feature, info in enumerate(self._infos):
+            codes = [] if info == "none" or info.startswith("[") else info.split(":")
+            mine = thresholds[numerical & (features == feature)]
+            known = np.unique(np.array(codes, dtype=float))
+            found.append(known[known >= 0] if codes else np.unique(mine))
+        return found
+
     def to_booster(
         self,
         baseline_logits: np.ndarray,

@@ -145,7 +145,6 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
     See Also
     --------
     sklearn.ensemble.HistGradientBoostingClassifier : Boosting with one tree per class.
-    sksoftmax.MultinomialLogit : Linear logits.
 
     Notes
     -----
@@ -173,8 +172,6 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
     >>> model = SoftmaxBoostingClassifier(max_iter=20, random_state=0).fit(X, y)
     >>> model.predict(X[::50])
     array([0, 1, 2])
-    >>> model.n_iter_
-    20
 
     Missing values need no preparation, and soft targets take the place of labels:
 
@@ -294,10 +291,8 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
             Ctrl-C between two trees: the trees so far are the fitted model, and `n_iter_` says how
             many. Before the first tree the model is left as it was.
         """
-        interrupted = self._fit(
-            (X, y, y_proba, sample_weight), classes, (X_val, y_val, y_proba_val, sample_weight_val)
-        )
-        if interrupted:
+        given, kept = (X, y, y_proba, sample_weight), (X_val, y_val, y_proba_val, sample_weight_val)
+        if self._fit(given, classes, kept):
             raise KeyboardInterrupt
         return self
 
@@ -429,6 +424,18 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
         X = self._check_rows(X)
         return self._forest.apply(X, n_threads=self._threads())
 
+    def split_values(self) -> list[np.ndarray]:
+        """Return where the trees split each feature.
+
+        Returns
+        -------
+        values : list of n_features float arrays
+            Sorted. Distinct thresholds, where values up to the threshold go left; of a categorical
+            feature all codes that `fit` knew.
+        """
+        check_is_fitted(self)
+        return self._forest.split_values()
+
     @property
     def feature_importances_(self) -> np.ndarray:
         """Share of each feature in the gains of all splits, zeros if nothing was split."""
@@ -467,8 +474,6 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
         """Fit, and return whether Ctrl-C ended it."""
         check_parameters(self)
         return fit_model(self, given, classes, given_validation)
-
-    # The steps of prediction
 
     def _threads(self) -> int:
         return _kernel.effective_n_threads(self.n_jobs)

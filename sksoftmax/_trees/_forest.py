@@ -128,6 +128,16 @@ class Forest:
             nodes["feature"], weights=nodes["gain"].astype(np.float64), minlength=self.n_features
         )
 
+    def thresholds(self):
+        """Distinct finite thresholds of each feature's numerical splits: float64 arrays, sorted."""
+        nodes = self._nodes.joined
+        nodes = nodes[(nodes["left"] != 0) & (nodes["is_categorical"] == 0)]
+        nodes = nodes[np.isfinite(nodes["threshold"])]
+        return [
+            np.unique(nodes["threshold"][nodes["feature"] == feature])
+            for feature in range(self.n_features)
+        ]
+
     def _checked(self, codes):
         if codes.ndim != 2 or codes.shape[1] != self.n_features or codes.dtype != np.uint8:
             raise ValueError(

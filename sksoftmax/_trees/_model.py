@@ -53,6 +53,15 @@ class VectorForest:
         """Sum of the gains of each feature's splits, (n_features,)."""
         return self.trees.gain_importances()
 
+    def split_values(self):
+        """Thresholds of each numerical feature's splits, codes of each categorical feature."""
+        return [
+            np.sort(self.mapper.cuts_of(feature)) if categorical else thresholds
+            for feature, (categorical, thresholds) in enumerate(
+                zip(self.is_categorical, self.trees.thresholds(), strict=True)
+            )
+        ]
+
     @property
     def cuts(self):
         """The cuts of each numerical feature, the categories of each categorical one."""
