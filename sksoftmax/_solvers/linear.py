@@ -1,5 +1,6 @@
 """Fits a linear softmax objective: picks a solver, runs it, says what is wrong if anything is."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -143,8 +144,15 @@ def _starting_point(objective, start) -> tuple[np.ndarray, bool]:
         return zeros, False
     theta = objective.without_shift(objective.pack(*start))
     value = objective.loss_gradient(theta)[0]
-    is_near = value <= objective.loss_gradient(zeros)[0]
+    is_near = value <= _value_at(objective, zeros)
     return (theta if is_near else zeros), bool(is_near)
+
+
+def _value_at(objective, zeros) -> float:
+    """The value at zero: log K where all logits are 0, without a pass."""
+    if objective.rows.offset is None and objective.rows.mask is None:
+        return math.log(objective.n_classes)
+    return objective.loss_gradient(zeros)[0]
 
 
 def pick_solver(objective) -> str:
@@ -166,8 +174,13 @@ def _costs(objective) -> tuple[float, float]:
 
 
 def _keeps_curvature(objective) -> bool:
-    """Is a Hessian, formed once for several refits, cheaper than the passes that each one saves?"""
-    if objective.is_sparse or objective.n_outputs * objective.n_columns > MOST_KEPT_PARAMETERS:
+    """Is a Hessian, formed once for several refits, cheaper than the passes that each one saves?
+
+    Where it costs little anyway, every step of a refit forms its own.
+    """
+    if pick_solver(objective) == "newton-cholesky" or objective.is_sparse:
+        return False
+    if objective.n_outputs * objective.n_columns > MOST_KEPT_PARAMETERS:
         return False
     one_pass, newton_step = _costs(objective)
     return newton_step < _PATIENCE * one_pass
