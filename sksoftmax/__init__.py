@@ -10,6 +10,8 @@ and temperature.
 `OneVsRestLogit`             one binary logit per class, fitted together; several labels per row
 `SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
 `TemperatureScaling`         post-hoc calibration by one temperature, with its interval
+`EntropyActiveLearner`       active learning: which rows to label next, for any classifier
+`sksoftmax.active`           comparison of strategies, stopping rules, committees
 `sksoftmax.choice`           what belongs to `ConditionalLogit`: utilities, long and wide data
 `sksoftmax.functional`       softmax, log_softmax, logsumexp, entropy, cross_entropy, derivatives
 `sksoftmax.inference`        standard errors, tests, tables, elasticities, willingness to pay
@@ -19,9 +21,10 @@ and temperature.
 ===========================  ======================================================================
 """
 
-from sksoftmax import choice, functional, inference, metrics, plotting
+from sksoftmax import active, choice, functional, inference, metrics, plotting
 from sksoftmax._kernel import kernel_info
 from sksoftmax._version import __version__
+from sksoftmax.active import EntropyActiveLearner
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 from sksoftmax.calibration import TemperatureScaling
 from sksoftmax.choice import ConditionalLogit
@@ -29,11 +32,13 @@ from sksoftmax.linear import MultinomialLogit, OneVsRestLogit
 
 __all__ = [
     "ConditionalLogit",
+    "EntropyActiveLearner",
     "MultinomialLogit",
     "OneVsRestLogit",
     "SoftmaxBoostingClassifier",
     "TemperatureScaling",
     "__version__",
+    "active",
     "choice",
     "functional",
     "inference",

@@ -2,10 +2,12 @@
 
 import pytest
 from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksoftmax import (
     ConditionalLogit,
+    EntropyActiveLearner,
     MultinomialLogit,
     OneVsRestLogit,
     SoftmaxBoostingClassifier,
@@ -30,6 +32,8 @@ ESTIMATORS = [
     TemperatureScaling(),
     TemperatureScaling(GaussianNB()),
     TemperatureScaling(objective="brier"),
+    EntropyActiveLearner(),
+    EntropyActiveLearner(DecisionTreeClassifier(random_state=0), criterion="margin", refit="cold"),
 ]
 
 

@@ -20,6 +20,7 @@ import sksoftmax
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sksoftmax.__file__).parent
 PUBLIC_MODULES = [
+    "sksoftmax.active",
     "sksoftmax.boosting",
     "sksoftmax.calibration",
     "sksoftmax.choice",
@@ -203,7 +204,15 @@ def test_the_import_law_stands_in_setup_cfg():
 
 
 @pytest.mark.parametrize(
-    "folder", ["tests/estimators", "tests/oracles", "tests/metrics", "tests/plotting", "examples"]
+    "folder",
+    [
+        "tests/active",
+        "tests/estimators",
+        "tests/oracles",
+        "tests/metrics",
+        "tests/plotting",
+        "examples",
+    ],
 )
 def test_only_the_tests_of_a_floor_look_into_it(folder):
     for path in in_source_tree(folder).rglob("*.py"):

@@ -11,7 +11,12 @@ STRATEGIES = ["multi_output_tree", "one_output_per_tree"]
 
 def fitted(strategy, X, y, **parameters):
     model = SoftmaxBoostingClassifier(
-        multi_strategy=strategy, max_iter=5, subsample=1.0, min_samples_leaf=5, n_jobs=1, **parameters
+        multi_strategy=strategy,
+        max_iter=5,
+        subsample=1.0,
+        min_samples_leaf=5,
+        n_jobs=1,
+        **parameters,
     )
     return model.fit(X, y)
 

@@ -14,6 +14,7 @@ import sksoftmax
 
 # A small model of each kind, and what a search tries.
 SEARCHES = {
+    "EntropyActiveLearner": ({"random_state": 0}, {"criterion": ["entropy", "margin"]}),
     "MultinomialLogit": ({}, {"C": [0.1, 10.0]}),
     "SoftmaxBoostingClassifier": (
         {"max_iter": 5, "max_leaf_nodes": 4, "random_state": 0},
