@@ -12,6 +12,8 @@ in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One
                        scikit-learn: time to a log-loss, defaults, prediction, cost, where it goes
 ``calibration``        ``TemperatureScaling`` beside scikit-learn, netcal and probmetrics
 ``calibration_error``  ``expected_calibration_error`` beside netcal
+``active``             ``EntropyActiveLearner`` beside its own model, modAL and scikit-activeml
+``active_labels``      labels that its strategies and random labels need on digits, letter, satimage
 =====================  ===========================================================================
 
 A part is a module with ``TITLE``, ``WHAT``, ``THREADS`` and ``run(setting) -> Table``. Every part
@@ -24,5 +26,5 @@ compares times, takes turns (A B A B) and reports medians; `harness` holds these
 PARTS = (
     *("softmax", "loss_gradient", "fit", "side_by_side"),
     *("boosting_time", "boosting_defaults", "boosting_predict", "boosting_growth"),
-    *("boosting_profile", "calibration", "calibration_error"),
+    *("boosting_profile", "calibration", "calibration_error", "active", "active_labels"),
 )

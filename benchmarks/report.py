@@ -14,6 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PEERS = (
     *("sksoftmax", "numpy", "scipy", "scikit-learn", "onnxruntime"),
     *("lightgbm", "xgboost-cpu", "catboost", "netcal", "probmetrics"),
+    *("modAL-python", "scikit-activeml"),
 )
 HEADING = """# Performance
 

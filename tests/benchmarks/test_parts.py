@@ -15,6 +15,8 @@ sys.path.append(str(ROOT))  # last, so that the installed sksoftmax is the one t
 
 from benchmarks import (  # noqa: E402  (the path comes first)
     PARTS,
+    active,
+    active_labels,
     calibration,
     calibration_error,
     fit,
@@ -139,6 +141,21 @@ def test_the_calibration_error_agrees_with_netcal_where_that_is_installed():
 
     assert cells(table, "dtype") == ["float32", "float64"]
     assert ("-" in cells(table, "netcal")) == bool(table.notes)
+
+
+def test_queries_agree_with_the_peers_and_warm_refits_with_cold_ones():
+    table = active.run(TINY)
+
+    tools = cells(table, "tool")
+    assert tools[:3] == ["decision_function", "ours", "ours"]
+    assert ("modAL" in tools) == (not any("modAL" in note for note in table.notes))
+
+
+def test_labels_needed_are_counted_for_each_strategy():
+    table = active_labels.run(TINY)
+
+    assert cells(table, "strategy") == ["entropy", "margin", "entropy, density", "random"]
+    assert cells(table, "saved")[-1] == "-"
 
 
 def test_two_fits_run_side_by_side_and_agree():
