@@ -11,14 +11,16 @@ from scipy import sparse
 def column_values(X: Any, column: Any) -> np.ndarray:
     """A column as float64, shape (n,); raise where there is none, or no numbers are in it."""
     if hasattr(X, "columns"):
-        if column not in list(X.columns):
+        if list(X.columns).count(column) != 1:
             raise ValueError(f"column={column!r}: X has the columns {_shown(list(X.columns))}.")
-        values = np.asarray(X[column])
+        values = X[column]
     else:
         values = X[:, _position(X, column)]
         values = values.toarray().ravel() if sparse.issparse(values) else np.asarray(values)
     try:
-        return values.astype(np.float64)
+        if hasattr(X, "iloc"):  # pandas: its nullable numbers too
+            return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(values).astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"column={column!r} must hold numbers; it holds {values.dtype}.") from None
 
@@ -28,7 +30,7 @@ def with_column(X: Any, column: Any, values: np.ndarray) -> Any:
     if hasattr(X, "with_columns"):  # polars
         return X.with_columns(type(X[column])(column, values))
     if hasattr(X, "columns"):
-        X = X.copy()
+        X = X.copy(deep=False)  # the assignment replaces a column, it does not write into one
         X[column] = values
         return X
     j = _position(X, column)

@@ -246,6 +246,51 @@ def test_arrays_frames_and_sparse_matrices_give_the_same(three_classes):
         )
 
 
+def test_x_is_left_alone(choices, results):
+    X, _ = choices
+    before = X.copy()
+
+    results.elasticities(X, "car_time")
+    results.marginal_effects(X, "retired")
+
+    pd.testing.assert_frame_equal(X, before)
+
+
+def test_nullable_numbers_are_numbers(choices, results):
+    X, _ = choices
+    shown = X["train_time"].where(X["train_open"] == 1)
+    nullable = X.assign(train_time=shown.astype("Float64"), retired=X["retired"].astype("Int8"))
+
+    effects, whole = (results.elasticities(frame, "train_time") for frame in (nullable, X))
+
+    np.testing.assert_array_equal(effects.by_observation, whole.by_observation)
+    assert results.marginal_effects(nullable, "retired").kind == "discrete change"
+
+
+def test_the_steps_of_a_pipeline_are_a_transform(three_classes):
+    """A scaled column has the elasticity of the raw one."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+    X, y = three_classes
+    X = pd.DataFrame(X + 3, columns=["a", "b", "c"])
+    scaler = StandardScaler().fit(X)
+    model = MultinomialLogit(C=np.inf)
+    raw = model.infer(X, y).elasticities(X, "b")
+
+    scaled = model.infer(scaler.transform(X), y).elasticities(X, "b", transform=scaler.transform)
+
+    np.testing.assert_allclose(scaled.by_observation, raw.by_observation, rtol=1e-6)
+    steps = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler()).fit(X)
+    squares = model.infer(steps.transform(X), y)
+    effects = squares.marginal_effects(X, "b", transform=steps.transform)
+    fitted = MultinomialLogit(C=np.inf, tol=1e-11).fit(steps.transform(X), y)
+    up, down = (
+        fitted.predict_proba(steps.transform(X.assign(b=X["b"] + s))) for s in (1e-5, -1e-5)
+    )
+    np.testing.assert_allclose(effects.by_observation, (up - down) / 2e-5, atol=1e-6)
+
+
 def test_blocks_do_not_show(monkeypatch, choices, results):
     from sksoftmax.inference import _responses
 
