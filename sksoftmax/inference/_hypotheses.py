@@ -93,10 +93,7 @@ class IIATest(HypothesisTest):
         if not np.isnan(self.statistic):
             return super().__repr__()
         shown = np.array2string(self.eigenvalues, precision=3)
-        return (
-            f"{self.name} of {self.hypothesis}: no statistic, because the difference of the "
-            f"covariances is not positive definite: relative eigenvalues {shown}"
-        )
+        return f"{self.name} of {self.hypothesis}: no statistic, eigenvalues {shown}"
 
 
 def chi_square_test(name: str, hypothesis: str, statistic: float, df: int) -> HypothesisTest:

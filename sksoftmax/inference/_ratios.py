@@ -71,7 +71,8 @@ class Ratio:
 
     def __repr__(self) -> str:
         level, v = f"{100 * self.confidence_level:.4g} %", self.value
-        text = f"{v:.4g} (standard error {self.standard_error:.3g}; {level} {self.method}"
+        median = "" if math.isnan(self.median) else f"median {self.median:.4g}, "
+        text = f"{v:.4g} ({median}standard error {self.standard_error:.3g}; {level} {self.method}"
         if self.shape == "line":
             return f"{text} set: all numbers)"
         if self.shape == "complement":

@@ -47,6 +47,7 @@ def test_krinsky_robb_is_median_and_quantiles_of_normal_draws(results):
     draws = rng.multivariate_normal(results.params[:2], results.covariance[:2, :2], 400_000)
     expected = np.quantile(-draws[:, 0] / draws[:, 1], [0.5, 0.025, 0.975])
     np.testing.assert_allclose([wtp.median, wtp.low, wtp.high], expected, rtol=0.01)
+    assert f"median {wtp.median:.4g}" in repr(wtp)
 
 
 def test_a_random_state_repeats_the_interval(results):
