@@ -65,15 +65,18 @@ for name, before in classifiers.items():
 # -------------------------
 #
 # Left, the log-loss of the calibration rows against the temperature: a valley with one lowest
-# point. The band is the 95 per cent interval. Right, the test rows in ten groups of equal size,
-# from the least to the most confident: on the diagonal the share that is right is what was
-# promised. Most digits are easy, so most groups crowd at the top.
+# point. The band is the 95 per cent interval. Then a reliability diagram for each classifier,
+# `ReliabilityDisplay`, of the test rows before and after: on the diagonal the share that is right
+# is what was promised. Dots grow with the rows in their bin, whiskers are 95 per cent intervals,
+# and the strip on top shows where the confidences are: the forest learns to say "certainly", the
+# linear model to say it less often.
 
 import matplotlib.pyplot as plt
 
 from sksoftmax.functional import cross_entropy
+from sksoftmax.plotting import ReliabilityDisplay
 
-INK, GREY, BLUE, RED = "#27303f", "#c5cbd3", "#2166ac", "#b2182b"
+INK, GREY, BLUE, RED = "#27303f", "#8b95a3", "#2166ac", "#b2182b"
 
 
 def logits_of(model, X):
@@ -103,18 +106,20 @@ def draw_loss(panel, name, color):
 
 
 def draw_reliability(panel, name, color):
-    """Share right against mean confidence, in groups of equal size, before and after."""
-    right = calibrated[name].predict(X_test) == y_test
-    for model, style, label in (
-        (classifiers[name], "o--", "before"),
-        (calibrated[name], "o-", "after"),
+    """Share right against mean confidence, before and after."""
+    for model, shown, ink in (
+        (classifiers[name], "before", GREY),
+        (calibrated[name], "after", color),
     ):
-        confidence = model.predict_proba(X_test).max(axis=1)
-        groups = np.array_split(np.argsort(confidence), 10)
-        promised = [confidence[group].mean() for group in groups]
-        found = [right[group].mean() for group in groups]
-        alpha = 0.45 if label == "before" else 1.0
-        panel.plot(promised, found, style, color=color, alpha=alpha, ms=4, label=f"{name}, {label}")
+        ReliabilityDisplay.from_estimator(
+            model, X_test, y_test, n_bins=10, name=shown, ax=panel, color=ink
+        )
+    title(panel, f"{name.capitalize()}: promised and kept")
+
+
+def title(panel, text):
+    """A heading on the left."""
+    panel.set_title(text, loc="left", color=INK, fontweight="bold")
 
 
 # %%
@@ -124,26 +129,18 @@ def draw_reliability(panel, name, color):
 import sys
 from pathlib import Path
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-for name, color in zip(classifiers, (BLUE, RED), strict=True):
+figure, (left, *panels) = plt.subplots(1, 3, figsize=(14, 6.2), layout="constrained")
+for name, panel, color in zip(classifiers, panels, (BLUE, RED), strict=True):
     draw_loss(left, name, color)
-    draw_reliability(right, name, color)
+    draw_reliability(panel, name, color)
 left.axvline(1, color=GREY, lw=1, zorder=0)
-left.set(xlabel="temperature T", ylabel="log-loss (nats)", ylim=(-0.05, 1.02))
+left.set(xlabel="temperature T", ylabel="log-loss (nats)", ylim=(-0.05, 1.02), box_aspect=1)
 left.set_xticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
-left.set_title("One temperature fits best", loc="left", color=INK, fontweight="bold")
 left.text(1.05, 0.97, "T = 1", color=INK, alpha=0.6)
-right.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=0)
-right.set(
-    xlabel="mean confidence", ylabel="share that is right", xlim=(0.3, 1.02), ylim=(0.3, 1.02)
-)
-right.set_aspect("equal")
-right.set_title("Promised and kept", loc="left", color=INK, fontweight="bold")
-right.legend(frameon=False, loc="lower right")
-for panel in (left, right):
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.minorticks_off()
-    panel.tick_params(colors=INK)
+left.spines[["top", "right"]].set_visible(False)
+left.minorticks_off()
+left.tick_params(colors=INK)
+title(left, "One temperature fits best")
 if "sphinx_gallery" in sys.modules:
     plt.show()
 else:

@@ -14,8 +14,13 @@ from sksoftmax.metrics._estimates import check_confidence_level, wilson
 from sksoftmax.metrics._predictions import Predictions, check_predictions
 from sksoftmax.plotting._style import GREY, INK, import_pyplot, plain_text, predict, tidy
 
-_FEW = 10  # rows in a bin from which on a class shows it
+_FEW = 10  # rows in a bin from which on a line passes through it
 _STRIP = "sksoftmax: histogram of confidences"  # the label by which an overlay finds the strip
+_OWN = "sksoftmax: a figure of a reliability diagram"  # its height may grow with the legend
+# Dots at 0 and 1 are not cut by the axes. (What is empty and not cut would lie at the origin of the
+# figure for a layout engine.)
+_WHOLE: dict[str, Any] = {"clip_on": False, "in_layout": False}
+_HEIGHT, _HEIGHT_OF_LINE = 5.9, 0.22  # inches
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,9 @@ class ReliabilityDisplay:
     """Reliability diagram: in each bin, the share of correct predictions against the confidence.
 
     Calibrated probabilities lie on the diagonal, overconfident ones below. Dots grow with the rows
-    in the bin, whiskers are Wilson intervals, and the strip on top shows where the confidences are.
-    With ``kind="classwise"`` there is a curve for each class; the worst few have colours.
+    in the bin, and are open and not joined by the line if those are fewer than 10; whiskers are
+    Wilson intervals, and the strip on top shows where the confidences are. With
+    ``kind="classwise"`` there is a curve for each class; the worst few have colours.
 
     Make one with `from_predictions` or `from_estimator`, which draw, or with `of_predictions`,
     which does not. Draw a second one over the first, before and after, with
@@ -99,7 +105,7 @@ class ReliabilityDisplay:
     figure_ : matplotlib Figure
         The figure that holds them.
     lines_ : list of matplotlib Line2D
-        A line for each curve.
+        A line for each curve, through its bins of 10 rows or more.
 
     See Also
     --------
@@ -309,7 +315,8 @@ class ReliabilityDisplay:
         plt = import_pyplot(f"{type(self).__name__}.plot")
         check_integer(highlight, "highlight", "an integer of at least 0", at_least=0)
         if ax is None:
-            _, ax = plt.subplots(figsize=(5, 5.9), layout="constrained")
+            figure, ax = plt.subplots(figsize=(5, _HEIGHT), layout="constrained")
+            figure.set_gid(_OWN)
         self.ax_, self.figure_ = ax, ax.figure
         _prepare(ax, self.kind)
         name = self.name if name is None else name
@@ -318,26 +325,33 @@ class ReliabilityDisplay:
         else:
             self.lines_ = self._draw_classes(ax, name, highlight, bool(intervals))
         self.strip_ = self._draw_strip(ax) if histogram else None
-        ax.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", fontsize="small")
+        _place_legend(ax)
         return self
 
-    def _measured(self, ece: float, nll: float | None = None) -> str:
-        text = f"ECE {100 * ece:.2f} %"
-        return text if nll is None else f"{text}, NLL {nll:.3f}"
+    def _measured(self, name: str | None) -> str:
+        """Name and numbers of the whole display, a line of the legend."""
+        numbers = f"{_percent(self.ece)}, NLL {self.nll:.3f}"
+        return numbers if name is None else f"{plain_text(name)}: {numbers}"
 
     def _draw_top_label(self, ax: Any, name: str | None, color: Any, intervals: bool) -> Any:
-        """A line, dots that grow with the rows, whiskers."""
-        curve, measured = self.curves[0], self._measured(self.ece, self.nll)
-        label = measured if name is None else f"{plain_text(name)}\n{measured}"
+        """A line, dots that grow with the rows, whiskers; bins of a few rows are not joined."""
+        curve = self.curves[0]
+        many = curve.n >= _FEW
         (line,) = ax.plot(
-            curve.confidence, curve.accuracy, "-o", color=color, lw=1.3, ms=3.5, label=label
-        )
-        area = 90 * curve.mass / curve.mass.max()
-        ax.scatter(curve.confidence, curve.accuracy, area, color=line.get_color(), zorder=3, lw=0)
-        if intervals:
-            ax.vlines(
-                curve.confidence, curve.low, curve.high, color=line.get_color(), lw=1.2, alpha=0.55
-            )
+            curve.confidence[many], curve.accuracy[many], "-o",
+            color=color, lw=1.3, ms=3.5, label=self._measured(name), **_WHOLE,
+        )  # fmt: skip
+        ink = line.get_color()
+        area = 90 * curve.mass[many] / curve.mass.max()
+        dots = {"zorder": 3, **_WHOLE}
+        ax.scatter(curve.confidence[many], curve.accuracy[many], area, color=ink, lw=0, **dots)
+        ax.plot(
+            curve.confidence[~many], curve.accuracy[~many], "o",
+            color=ink, mfc="white", ms=3.5, mew=1, **dots,
+        )  # fmt: skip
+        for shown, alpha in ((many, 0.55), (~many, 0.25)) if intervals else ():
+            bars = curve.confidence[shown], curve.low[shown], curve.high[shown]
+            ax.vlines(*bars, color=ink, lw=1.2, alpha=alpha)
         return line
 
     def _draw_classes(
@@ -350,8 +364,7 @@ class ReliabilityDisplay:
         """
         worst = sorted(range(len(self.curves)), key=lambda k: -self.curves[k].ece)
         n_others = max(0, len(worst) - highlight)
-        measured = self._measured(self.ece, self.nll)
-        ax.plot([], [], " ", label=measured if name is None else f"{plain_text(name)}\n{measured}")
+        ax.plot([], [], " ", label=self._measured(name))
         lines: dict[int, Any] = {}
         for rank, k in enumerate(worst):
             curve, coloured = self.curves[k], rank < highlight
@@ -359,8 +372,8 @@ class ReliabilityDisplay:
             label = f"{n_others} other class" + "es" * (n_others > 1) if rank == highlight else None
             style: dict[str, Any] = {"color": GREY, "lw": 0.7, "alpha": 0.5, "zorder": 1}
             if coloured:
-                label = f"{plain_text(curve.label, 20)}: {self._measured(curve.ece)}"
-                style = {"lw": 1.3, "marker": "o", "ms": 3.5}
+                label = f"{plain_text(curve.label, 20)}: {_percent(curve.ece)}"
+                style = {"lw": 1.3, "marker": "o", "ms": 3.5, **_WHOLE}
             (line,) = ax.plot(curve.confidence[kept], curve.accuracy[kept], label=label, **style)
             lines[k] = line
             if coloured and intervals:
@@ -389,6 +402,20 @@ class ReliabilityDisplay:
         if classwise:
             strip.set_ylim(bottom=floor)
         return strip
+
+
+def _percent(ece: float) -> str:
+    return f"ECE {100 * ece:.2f} %"
+
+
+def _place_legend(ax: Any) -> None:
+    """Below the axes, where it covers nothing; a figure of our own grows by its lines."""
+    legend = ax.legend(
+        loc="upper left", bbox_to_anchor=(-0.02, -0.15), borderaxespad=0, frameon=False,
+        fontsize="small", labelcolor=INK,
+    )  # fmt: skip
+    if ax.figure.get_gid() == _OWN:
+        ax.figure.set_figheight(_HEIGHT + _HEIGHT_OF_LINE * len(legend.get_texts()))
 
 
 def _prepare(ax: Any, kind: str) -> None:

@@ -24,6 +24,7 @@ PANELS = {
     "temperature": ("temperature", 1),
 }
 BLUE = "#2166ac"
+_LEGEND = "sksoftmax: what the symbols mean"
 FAR = 20  # temperatures beyond are said, not drawn: they would push all others together
 
 
@@ -31,8 +32,8 @@ class SubgroupDisplay:
     """Dot and whisker for each group: the picture of a `sksoftmax.metrics.SubgroupReport`.
 
     A panel for each metric, a line for each group; the band is the interval of all rows together. A
-    full dot differs from the rest of the rows (adjusted p-value), an open one does not. Groups with
-    too few rows are named and have no dot.
+    full dot differs from the rest of the rows (adjusted p-value), an open one does not, as the
+    legend below says. Groups with too few rows are named and have no dot.
 
     Parameters
     ----------
@@ -168,6 +169,7 @@ class SubgroupDisplay:
         _name_lines(self.axes_[0], lines)
         for panel, metric in zip(self.axes_, metrics, strict=True):
             self._draw(panel, metric, lines, color)
+        _explain(self.figure_, color, self.report.confidence_level)
         for line, (_, group) in enumerate(lines):
             if group is not None and not group.estimates:
                 self.ax_.annotate(
@@ -224,14 +226,39 @@ class SubgroupDisplay:
             panel.plot(value, line, "o", color=ink, mfc=face, ms=5.5, mew=1.4, zorder=3)
         _draw_open_ended(panel, open_ended)
         panel.set_xlabel(head, color=INK)
-        _plain_log_ticks(panel) if metric == "temperature" else panel.locator_params(
-            axis="x", nbins=4
-        )
+        if not panel.lines:  # nothing finite: there is no scale
+            panel.set_xticks([])
+            panel.minorticks_off()
+        elif metric == "temperature":
+            _plain_log_ticks(panel)
+        else:
+            panel.locator_params(axis="x", nbins=4)
         panel.tick_params(axis="x", color=GREY, labelcolor=INK, labelsize="small")
 
 
 def _scaled(group: Any, metric: str, factor: float) -> Estimate:
     return Estimate(*(factor * part for part in group.estimates[metric]))
+
+
+def _explain(figure: Any, color: Any, level: float) -> None:
+    """Say below all panels, once for each figure, what the symbols mean."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    if any(legend.get_gid() == _LEGEND for legend in figure.legends):
+        return
+    dot = {"color": color, "marker": "o", "ms": 5.5, "mew": 1.4, "lw": 1.6}
+    handles = [
+        Line2D([], [], **dot, label=f"differs from the rest (adjusted p < {1 - level:.2g})"),
+        Line2D([], [], **dot, mfc="white", label="does not"),
+        Patch(color=PALE, lw=0, label=f"{100 * level:g} % interval of all rows"),
+    ]
+    outside = "outside " if figure.get_layout_engine() is not None else ""
+    legend = figure.legend(
+        handles=handles, loc=f"{outside}lower left", ncols=3, frameon=False, fontsize="small",
+        labelcolor=INK, handlelength=1.6, columnspacing=1.4,
+    )  # fmt: skip
+    legend.set_gid(_LEGEND)
 
 
 def _draw_open_ended(panel: Any, whiskers: list[tuple[int, float, Any]]) -> None:
@@ -260,7 +287,7 @@ def _say(panel: Any, line: int, text: str) -> None:
 def _panels(plt: Any, ax: Any, n_panels: int, n_lines: int) -> np.ndarray:
     """Panels side by side that share their lines: in a new figure, or in place of `ax`."""
     if ax is None:
-        size = (1.9 + 1.75 * n_panels, 0.9 + 0.27 * n_lines)
+        size = (max(5.6, 1.9 + 1.75 * n_panels), 1.2 + 0.27 * n_lines)
         figure = plt.figure(figsize=size, layout="constrained")
         panels = figure.subplots(1, n_panels, sharey=True, squeeze=False)[0]
     elif n_panels == 1:
@@ -290,14 +317,17 @@ def _name_lines(panel: Any, lines: list[tuple[str, Any]]) -> None:
 
 def _plain_log_ticks(panel: Any) -> None:
     """A few ticks with plain numbers on a logarithmic axis, whatever it spans."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     low, high = panel.get_xlim()
     decades = np.log10(high / low)
     steps: Any = (1, 2, 5) if decades > 0.7 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     candidates = [s * 10.0**e for e in range(-6, 7) for s in steps if low <= s * 10.0**e <= high]
-    if decades > 3 or len(candidates) < 2:
+    if decades > 3:
         panel.xaxis.set_major_locator(LogLocator(numticks=4))
+    elif len(candidates) < 2:
+        ticks = MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(low, high)
+        panel.set_xticks([tick for tick in ticks if low <= tick <= high])
     else:
         every = -(-len(candidates) // 4)
         at_one = candidates.index(1) % every if 1 in candidates else 0

@@ -11,6 +11,7 @@ from sklearn.svm import LinearSVC
 from sksoftmax import MultinomialLogit
 from sksoftmax.metrics import expected_calibration_error, subgroup_report
 from sksoftmax.plotting import ReliabilityDisplay, SubgroupDisplay
+from sksoftmax.plotting._subgroups import _plain_log_ticks
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -58,7 +59,10 @@ def test_the_points_are_the_bins(two_models):
     np.testing.assert_array_equal(curve.n, n[held])
     hits = np.bincount(index, y_proba.argmax(axis=1) == y)[held]
     np.testing.assert_allclose(curve.accuracy, hits / n[held])
-    np.testing.assert_allclose(display.lines_[0].get_xydata()[:, 1], curve.accuracy)
+    line = display.lines_[0].get_xydata()[:, 1]
+    np.testing.assert_allclose(line, curve.accuracy[curve.n >= 10])  # few rows: not joined
+    dots = np.concatenate([each.get_xydata() for each in display.ax_.lines[1:]])
+    np.testing.assert_allclose(np.sort(dots[:, 1]), np.sort(curve.accuracy))
     assert display.ece == expected_calibration_error(y, y_proba, n_bins=5)
     assert display.histogram.sum() == pytest.approx(1)
     assert ((curve.low <= curve.accuracy) & (curve.accuracy <= curve.high)).all()
@@ -73,11 +77,32 @@ def test_before_and_after_share_axes_strip_and_legend(two_models):
     assert after.strip_ is before.strip_
     assert after.figure_ is before.figure_
     first, second = texts_of(before.ax_.get_legend())
-    assert first.startswith("before\nECE ")
-    assert second.startswith("after\nECE ")
+    assert first.startswith("before: ECE ")
+    assert second.startswith("after: ECE ")
     assert f"NLL {after.nll:.3f}" in second
     assert before.lines_[0].get_color() != after.lines_[0].get_color()
     assert before.ax_.get_aspect() == 1
+
+
+@pytest.mark.parametrize("kind", ["top_label", "classwise"])
+def test_the_legend_covers_no_data_however_long(two_models, kind):
+    y, sure, less = two_models
+    display = ReliabilityDisplay.from_predictions(y, sure, kind=kind, name="before")
+    for name in ("after", "later", "at last"):
+        ReliabilityDisplay.from_predictions(y, less, kind=kind, name=name, ax=display.ax_)
+    assert drawn(display.figure_)[1] == []
+    box = display.ax_.get_legend().get_window_extent()
+    assert box.y1 < display.ax_.get_window_extent().y0
+
+
+def test_diagrams_in_one_row_leave_room_for_each_other(two_models):
+    """Also where all bins hold many rows, so that no open dot is drawn."""
+    y, sure, _ = two_models
+    figure, panels = plt.subplots(1, 3, figsize=(12, 5.5), layout="constrained")
+    for panel in panels:
+        ReliabilityDisplay.from_predictions(y, sure, n_bins=1, name="a model", ax=panel)
+    assert drawn(figure)[1] == []
+    assert all(panel.get_window_extent().width > 0.2 * figure.bbox.width for panel in panels)
 
 
 def test_nothing_is_cut_off_even_under_a_title(two_models):
@@ -214,6 +239,8 @@ def test_given_axes_are_divided(report):
     assert len(above.axes_) == 2
     assert below.ax_ is axes[1]
     assert above.figure_ is below.figure_ is figure
+    (legend,) = figure.legends  # one for both
+    assert texts_of(legend)[0] == "differs from the rest (adjusted p < 0.05)"
 
 
 def test_infinite_temperatures_and_losses_are_said():
@@ -223,6 +250,25 @@ def test_infinite_temperatures_and_losses_are_said():
     display = SubgroupDisplay.from_predictions(y, y_proba, groups, metrics=["nll", "temperature"])
 
     assert "∞" in drawn(display.figure_)[0]
+
+
+def test_a_panel_of_infinite_values_has_no_scale(rng):
+    y_proba = np.tile([[1.0, 0.0]], (200, 1))
+    groups, y = np.tile(["a", "b"], 100), np.tile([1, 1, 0, 0], 50)
+    display = SubgroupDisplay.from_predictions(y, y_proba, groups, metrics=["nll", "accuracy"])
+    assert len(display.axes_[0].get_xticks()) == 0
+    assert len(display.axes_[1].get_xticks()) > 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.61, 1.95), (0.4, 9), (0.31, 0.32), (1e-3, 1e3)])
+def test_every_range_of_temperatures_has_ticks(low, high):
+    _, panel = plt.subplots()
+    panel.set_xscale("log")
+    panel.set_xlim(low, high)
+    _plain_log_ticks(panel)
+    panel.figure.canvas.draw()
+    shown = [t for t in panel.get_xticks() if low <= t <= high]
+    assert 2 <= len(shown) <= 5
 
 
 def test_subgroups_from_estimator():
