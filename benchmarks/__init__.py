@@ -7,6 +7,7 @@ in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One
 ``softmax``            ``functional.softmax`` beside a plain copy, scipy and onnxruntime
 ``loss_gradient``      cross-entropy and its gradient beside scikit-learn's ``HalfMultinomialLoss``
 ``fit``                ``MultinomialLogit`` beside each solver of ``LogisticRegression``
+``one_vs_rest``        ``OneVsRestLogit`` beside ``OneVsRestClassifier(LogisticRegression())``
 ``side_by_side``       two fits in two processes at once, beside the same two one after the other
 ``boosting_*``         ``SoftmaxBoostingClassifier`` beside LightGBM, XGBoost, CatBoost and
                        scikit-learn: time to a log-loss, defaults, prediction, cost, where it goes
@@ -24,7 +25,7 @@ compares times, takes turns (A B A B) and reports medians; `harness` holds these
 """
 
 PARTS = (
-    *("softmax", "loss_gradient", "fit", "side_by_side"),
+    *("softmax", "loss_gradient", "fit", "one_vs_rest", "side_by_side"),
     *("boosting_time", "boosting_defaults", "boosting_predict", "boosting_growth"),
     *("boosting_profile", "calibration", "calibration_error", "active", "active_labels"),
 )

@@ -8,6 +8,7 @@ and temperature.
 `ConditionalLogit`           choices between alternatives with attributes and availability
 `MultinomialLogit`           multinomial logistic regression, same objective as scikit-learn's
 `OneVsRestLogit`             one binary logit per class, fitted together; several labels per row
+`OneVsRestComparator`        softmax and one-vs-rest on the same data, and what the difference is
 `SoftmaxBoostingClassifier`  gradient boosting, one tree with vector leaves per iteration
 `TemperatureScaling`         post-hoc calibration by one temperature, with its interval
 `EntropyActiveLearner`       active learning: which rows to label next, for any classifier
@@ -28,12 +29,14 @@ from sksoftmax.active import EntropyActiveLearner
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 from sksoftmax.calibration import TemperatureScaling
 from sksoftmax.choice import ConditionalLogit
+from sksoftmax.comparison import OneVsRestComparator
 from sksoftmax.linear import MultinomialLogit, OneVsRestLogit
 
 __all__ = [
     "ConditionalLogit",
     "EntropyActiveLearner",
     "MultinomialLogit",
+    "OneVsRestComparator",
     "OneVsRestLogit",
     "SoftmaxBoostingClassifier",
     "TemperatureScaling",

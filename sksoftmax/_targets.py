@@ -451,7 +451,7 @@ def weigh_classes(
     if class_weight is None:
         return weight
     if isinstance(class_weight, str) and class_weight == "balanced":
-        per_class = _balanced_weights(weight, target, len(classes))
+        per_class = balanced_weights(weight, target, len(classes))
     else:
         per_class = given_weights(class_weight, classes)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -466,7 +466,7 @@ def weigh_classes(
     return weight
 
 
-def _balanced_weights(weight: np.ndarray | None, target: np.ndarray, n_classes: int) -> np.ndarray:
+def balanced_weights(weight: np.ndarray | None, target: np.ndarray, n_classes: int) -> np.ndarray:
     """Return total / (n_classes * count_k), counted in weights over the classes that occur.
 
     This is scikit-learn's rule; with probabilities a row counts for each class by its share.

@@ -9,6 +9,7 @@ from sksoftmax import (
     ConditionalLogit,
     EntropyActiveLearner,
     MultinomialLogit,
+    OneVsRestComparator,
     OneVsRestLogit,
     SoftmaxBoostingClassifier,
     TemperatureScaling,
@@ -24,6 +25,8 @@ ESTIMATORS = [
     OneVsRestLogit(),
     OneVsRestLogit(solver="lbfgs", class_weight="balanced"),
     OneVsRestLogit(solver="newton-cg"),
+    OneVsRestComparator(),
+    OneVsRestComparator(use="one_vs_rest"),
     # subsample=1: of two equal rows a tree may draw one, but a row of weight 2 it draws as a whole
     SoftmaxBoostingClassifier(subsample=1.0, max_iter=20),
     SoftmaxBoostingClassifier(

@@ -24,6 +24,7 @@ PUBLIC_MODULES = [
     "sksoftmax.boosting",
     "sksoftmax.calibration",
     "sksoftmax.choice",
+    "sksoftmax.comparison",
     "sksoftmax.functional",
     "sksoftmax.inference",
     "sksoftmax.linear",

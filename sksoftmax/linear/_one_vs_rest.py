@@ -104,6 +104,7 @@ class OneVsRestLogit(LinearClassifier):
     See Also
     --------
     MultinomialLogit : One model of all classes, for classes that exclude each other.
+    sksoftmax.OneVsRestComparator : Both on the same data, and what the difference is.
     sklearn.multiclass.OneVsRestClassifier : One-vs-rest of any binary classifier.
 
     Notes

@@ -22,6 +22,7 @@ from benchmarks import (  # noqa: E402  (the path comes first)
     fit,
     harness,
     loss_gradient,
+    one_vs_rest,
     problems,
     report,
     side_by_side,
@@ -43,6 +44,28 @@ def test_every_part_says_what_it_measures():
         assert part.TITLE
         assert part.WHAT
         assert set(part.THREADS) <= {1, 2}
+
+
+def test_one_vs_rest_reaches_the_optimum_of_separate_fits():
+    table = one_vs_rest.run(TINY)
+
+    assert cells(table, "tool")[1:] == ["LogisticRegression()", "newton-cholesky"]
+    assert cells(table, "K") == ["3"] * 3
+    assert max(float(gradient) for gradient in cells(table, "gradient")) <= 1e-6
+
+
+def test_the_judge_of_one_vs_rest_is_a_sum_of_binary_losses():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 4, 40)
+    problem = one_vs_rest.OneVsRestProblem("", X, y)
+    coef, intercept = rng.normal(size=(4, 3)), rng.normal(size=4)
+    value, gradient = problem.judge(coef, intercept)
+    p = 1 / (1 + np.exp(-(X @ coef.T + intercept)))
+    own = y[:, None] == np.arange(4)
+    loss = -np.log(np.where(own, p, 1 - p)).sum() / 40 + (coef**2).sum() / 80
+    np.testing.assert_allclose(value, loss)
+    slopes = (p - own).T @ X / 40 + coef / 40
+    np.testing.assert_allclose(gradient, max(abs(slopes).max(), abs((p - own).mean(0)).max()))
 
 
 def test_softmax_agrees_with_scipy():
