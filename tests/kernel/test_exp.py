@@ -47,7 +47,9 @@ def exponents(dtype, rng):
         rng.uniform(subnormal - 2, subnormal + 2, 300),  # across the border to subnormal results
         rng.uniform(lowest, subnormal, 300),
         -(10.0 ** rng.uniform(np.log10(np.finfo(dtype).tiny), 0, 1000)),  # exp(x) close to 1
-        around(-np.log(2) * half_integers[:300], dtype),  # where the range reduction rounds
+        around(-np.log(2) * half_integers[:300], dtype),  # where the range reduction rounds,
+        around(-np.log(2) / 32 * np.arange(1, 400), dtype),  # in sixteenths too
+        around(-np.log(2) / 32 * rng.integers(400, -32 / np.log(2) * lowest, 400), dtype),
         -np.arange(1.0, -lowest),
     ])  # fmt: skip
     x = x.astype(dtype)

@@ -54,8 +54,9 @@ Fault run_blocks(Verb verb, const Job<T>& job, std::int64_t size, int n_threads)
   constexpr std::int64_t kEntriesPerBlock = 1 << 15, kEntriesPerThread = 1 << 16;
   const RowsFunction<T> function = body<T>().verbs[static_cast<int>(verb)];
   const std::int64_t row_entries = std::max<std::int64_t>(1, size / job.n_rows);
-  const std::int64_t block_rows = (kEntriesPerBlock / row_entries + 63) / 64 * 64;
-  const std::int64_t rows = block_rows > 0 ? block_rows : 64;
+  // Whole tiles of short rows; a few long ones, so that no thread waits for another's last block.
+  const std::int64_t at_least = std::max<std::int64_t>(1, kEntriesPerBlock / row_entries);
+  const std::int64_t rows = at_least > 64 ? (at_least + 63) / 64 * 64 : at_least;
   const std::int64_t n_blocks = (job.n_rows + rows - 1) / rows;
   const int threads =
       static_cast<int>(std::min<std::int64_t>(n_threads, 1 + size / kEntriesPerThread));

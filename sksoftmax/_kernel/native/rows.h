@@ -104,6 +104,7 @@ struct Probabilities : Row<T, general, Shape> {
     Sum<T> e_sum, e_direction;
     shape.sweep(
         [&, this](auto at, int stream) SKSOFTMAX_INLINE_LAMBDA {
+          shape.ask_ahead(group.logits, at);
           const V e = exp_nonpositive<T>(this->shifted(this->logits_at(at)));
           e_sum.add(e, stream);
           if constexpr (hessian)
@@ -132,6 +133,7 @@ struct Probabilities : Row<T, general, Shape> {
   SKSOFTMAX_INLINE void write() const {
     shape.each(
         [&, this](auto at) SKSOFTMAX_INLINE_LAMBDA {
+          shape.ask_ahead(group.out, at);
           const V e = shape.kept_at(group.kept, at);
           V value = e * scale;
           if constexpr (hessian)
@@ -149,23 +151,24 @@ struct Logarithms : Row<T, general, Shape> {
   V log_s;
 
   SKSOFTMAX_INLINE void sum() {
-    Sum<T> below_sum, top_sum, e_y_sum;
+    Sum<T> below_sum, e_y_sum;
+    Count<T> at_top;
     shape.sweep(
         [&, this](auto at, int stream) SKSOFTMAX_INLINE_LAMBDA {
+          shape.ask_ahead(group.logits, at);
           const V y = this->shifted(this->logits_at(at));
           const V e = exp_nonpositive<T>(y);
           below_sum.add_where(y != T(0), e, stream);
-          top_sum.add_where(y == T(0), one(), stream);
+          at_top.add_where(y == T(0), stream);
           if constexpr (verb == Verb::log_softmax) shape.keep_at(group.kept, at, y);
           if constexpr (verb == Verb::entropy) e_y_sum.add_where(e != T(0), e * y, stream);
         },
         [&]() SKSOFTMAX_INLINE_LAMBDA {
           below_sum.fold();
-          top_sum.fold();
           if constexpr (verb == Verb::entropy) e_y_sum.fold();
         });
     below = shape.lanes_sum(below_sum);
-    top = shape.lanes_sum(top_sum);
+    top = at_top.value();
     if constexpr (verb == Verb::entropy) e_y = shape.lanes_sum(e_y_sum);
   }
 
@@ -185,6 +188,7 @@ struct Logarithms : Row<T, general, Shape> {
     if constexpr (verb == Verb::log_softmax)
       shape.each(
           [&, this](auto at) SKSOFTMAX_INLINE_LAMBDA {
+            shape.ask_ahead(group.out, at);
             shape.store_at(group.out, at, shape.kept_at(group.kept, at) - log_s);
           });
   }
@@ -197,50 +201,57 @@ template <class T, Verb verb, bool general, bool soft, class Shape>
 struct Losses : Row<T, general, Shape> {
   SKSOFTMAX_USE_ROW
   static constexpr bool wants_gradient = verb == Verb::loss_gradient;
-  V z_target, y_target;  // hard targets: of the target class; soft ones: y_target = sum q y
+  V z_target, y_target, e_target;  // hard targets: of the target class; soft ones: y_target = sum q y
   V below, top, available, y_available, z_square;
   V s_minus_1, spread, per_logit, scale, ridge;  // spread: smoothed target of every class
 
   SKSOFTMAX_INLINE void sum() {
-    if constexpr (!soft) {
+    z_target = y_target = e_target = zero();
+    if constexpr (!soft && !Shape::selects_target) {
       z_target = shape.gather_logits(group.logits);
       y_target = shifted(z_target);
     }
-    Sum<T> below_sum, top_sum, q_y_sum, available_sum, y_sum, z_square_sum;
+    Sum<T> below_sum, q_y_sum, y_sum, z_square_sum;
+    Count<T> at_top, opened;
     shape.sweep(
         [&, this](auto at, int stream) SKSOFTMAX_INLINE_LAMBDA {
+          shape.ask_ahead(group.logits, at);
           const V z = this->logits_at(at);
           const V y = this->shifted(z);
           const V e = exp_nonpositive<T>(y);
           below_sum.add_where(y != T(0), e, stream);
-          top_sum.add_where(y == T(0), one(), stream);
+          at_top.add_where(y == T(0), stream);
           if constexpr (soft) {
             const V q = shape.load_at(group.target_proba, at, T(0));
             q_y_sum.add_where(q != T(0), q * y, stream);
           }
           if constexpr (general) {
             const I open = z != -kInfinity<T>;
-            available_sum.add_where(open, one(), stream);
+            opened.add_where(open, stream);
             y_sum.add_where(open, y, stream);
             z_square_sum.add_where(open, z * z, stream);
+          }
+          if constexpr (!soft && Shape::selects_target) {
+            const I wanted = shape.is_target(at);
+            z_target = wanted ? z : z_target;
+            y_target = wanted ? y : y_target;
+            e_target = wanted ? e : e_target;
           }
           if constexpr (wants_gradient) shape.keep_at(group.kept, at, e);
         },
         [&]() SKSOFTMAX_INLINE_LAMBDA {
           below_sum.fold();
-          top_sum.fold();
           if constexpr (soft) q_y_sum.fold();
           if constexpr (general) {
-            available_sum.fold();
             y_sum.fold();
             z_square_sum.fold();
           }
         });
     below = shape.lanes_sum(below_sum);
-    top = shape.lanes_sum(top_sum);
+    top = at_top.value();
     if constexpr (soft) y_target = shape.lanes_sum(q_y_sum);
     if constexpr (general) {
-      available = shape.lanes_sum(available_sum);
+      available = opened.value();
       y_available = shape.lanes_sum(y_sum);
       z_square = shape.lanes_sum(z_square_sum);
     }
@@ -272,23 +283,31 @@ struct Losses : Row<T, general, Shape> {
   SKSOFTMAX_INLINE void write() const {
     if constexpr (!wants_gradient) return;
     const V keep = per_logit * (T(1) - group.label_smoothing);
+    V of_target = zero();
+    if constexpr (!soft) of_target = gradient_of_target();
     shape.each(
         [&, this](auto at) SKSOFTMAX_INLINE_LAMBDA {
+          shape.ask_ahead(group.out, at);
           V value = shape.kept_at(group.kept, at) * scale;
           if constexpr (soft) value -= keep * shape.load_at(group.target_proba, at, T(0));
           if constexpr (general) {
             const V z = this->logits_at(at);
             value = z != -kInfinity<T> ? value - per_logit * spread + ridge * z : zero();
           }
+          if constexpr (!soft && Shape::selects_target)
+            value = shape.is_target(at) ? of_target : value;
           shape.store_at(group.out, at, value);
         });
-    if constexpr (!soft) {
-      const V others = s_minus_1 + (T(1) - exp_nonpositive<T>(y_target));  // s - exp(y_target)
-      V value = -(others * scale);
-      if constexpr (general)
-        value += per_logit * (group.label_smoothing - spread) + ridge * z_target;
-      shape.scatter(group.out, value);
-    }
+    if constexpr (!soft && !Shape::selects_target) shape.scatter(group.out, of_target);
+  }
+
+  SKSOFTMAX_INLINE V gradient_of_target() const {
+    const V e = Shape::selects_target ? e_target : exp_nonpositive<T>(y_target);
+    const V others = s_minus_1 + (T(1) - e);  // s - exp(y_target)
+    V value = -(others * scale);
+    if constexpr (general)
+      value += per_logit * (group.label_smoothing - spread) + ridge * z_target;
+    return value;
   }
 };
 

@@ -69,14 +69,21 @@ struct Scratch {
 
 constexpr std::int64_t kScratchBytes = 1 << 12;
 
-// Asks for what the rows some way after entry `first` will read and write: the hardware's own
-// prefetcher stops at every page, and short rows leave it little time.
+// Memory is asked this far ahead: the hardware's own prefetcher stops at every page, and short rows
+// leave it little time.
+template <class T>
+constexpr std::int64_t kAhead = 2048 / sizeof(T);
+// A long row is read three times. While the last two sweeps compute, memory brings the next row into
+// L2, as long as two rows and what they become fit there.
+constexpr std::int64_t kMostFarBytes = 1 << 17;
+
+// Asks for what the rows some way after entry `first` will read and write.
 template <class T>
 SKSOFTMAX_INLINE void prefetch(const Job<T>& job, std::int64_t first, std::int64_t n) {
-  constexpr std::int64_t kLine = 64 / sizeof(T), kAhead = 2048 / sizeof(T);
+  constexpr std::int64_t kLine = 64 / sizeof(T);
   for (std::int64_t k = 0; k < n; k += kLine) {
-    __builtin_prefetch(job.logits + first + kAhead + k, 0, 3);
-    if (job.out != nullptr) __builtin_prefetch(job.out + first + kAhead + k, 1, 3);
+    __builtin_prefetch(job.logits + first + kAhead<T> + k, 0, 3);
+    if (job.out != nullptr) __builtin_prefetch(job.out + first + kAhead<T> + k, 1, 3);
   }
 }
 
@@ -92,9 +99,15 @@ std::int64_t most_classes(const Job<T>& job, std::int64_t begin, std::int64_t en
 
 template <class T, class State>
 SKSOFTMAX_INLINE void point_at_row(const Job<T>& job, std::int64_t row, State& state) {
-  const std::int64_t first = row_begin(job, row);
-  state.shape = {row_begin(job, row + 1) - first, job.mask != nullptr ? job.mask + first : nullptr,
-                 job.target_index != nullptr ? job.target_index[row] : 0, state.shape.tail};
+  const std::int64_t first = row_begin(job, row), n = row_begin(job, row + 1) - first;
+  const std::int64_t bytes = n * static_cast<std::int64_t>(sizeof(T));
+  const bool far_ahead = bytes > kScratchBytes && bytes <= kMostFarBytes;
+  state.shape = {n,
+                 job.mask != nullptr ? job.mask + first : nullptr,
+                 job.target_index != nullptr ? job.target_index[row] : 0,
+                 state.shape.tail,
+                 far_ahead ? n : kAhead<T>,
+                 far_ahead};
   Group<T>& group = state.group;
   group.logits = job.logits + first;
   group.target_proba = job.target_proba != nullptr ? job.target_proba + first : nullptr;
@@ -147,11 +160,8 @@ Fault rows_along_classes(const Job<T>& job, std::int64_t begin, std::int64_t end
   Fault fault;
   std::int64_t row = begin;
   constexpr int groups = kGroups<general>;
-  for (; is_short && row + groups <= end; row += groups) {
-    const std::int64_t first = row_begin(job, row);
-    prefetch(job, first, row_begin(job, row + groups) - first);
+  for (; is_short && row + groups <= end; row += groups)
     take_along_classes<T, verb, general, soft, groups>(job, row, scratch.data, stride, fault);
-  }
   for (; row < end; ++row)
     take_along_classes<T, verb, general, soft, 1>(job, row, scratch.data, stride, fault);
   return fault;
@@ -170,6 +180,13 @@ struct Tile {
   alignas(64) std::int64_t targets[width];
 };
 
+// One entry per row; of a whole tile by one or two vectors, which a call for n bytes would not be.
+template <int width, class T>
+SKSOFTMAX_INLINE void copy_rows(const T* from, int n_rows, T* to) {
+  if (n_rows == width) std::memcpy(to, from, width * sizeof(T));
+  else std::memcpy(to, from, n_rows * sizeof(T));
+}
+
 // Fills the tile from rows row..row+n_rows of the job; the lanes beyond are harmless rows.
 template <class T, bool general>
 SKSOFTMAX_INLINE void fill(Tile<T>& tile, const Job<T>& job, std::int64_t row, int n_rows) {
@@ -179,8 +196,8 @@ SKSOFTMAX_INLINE void fill(Tile<T>& tile, const Job<T>& job, std::int64_t row, i
     transpose_in(job.target_proba + first, K, n_rows, tile.target_proba);
   if (job.direction != nullptr) transpose_in(job.direction + first, K, n_rows, tile.direction);
   if (job.target_index != nullptr)
-    std::memcpy(tile.targets, job.target_index + row, n_rows * sizeof(std::int64_t));
-  if (job.weight != nullptr) std::memcpy(tile.weight, job.weight + row, n_rows * sizeof(T));
+    copy_rows<tile.width>(job.target_index + row, n_rows, tile.targets);
+  if (job.weight != nullptr) copy_rows<tile.width>(job.weight + row, n_rows, tile.weight);
   if constexpr (!general) return;
   if (job.mask != nullptr)
     for (int r = 0; r < n_rows; ++r)
@@ -197,7 +214,7 @@ SKSOFTMAX_INLINE void empty(const Tile<T>& tile, const Job<T>& job, std::int64_t
   if (job.out != nullptr)
     transpose_out(tile.out, job.n_classes, n_rows, job.out + row * job.n_classes);
   if (job.row_out != nullptr)
-    std::memcpy(job.row_out + row, tile.row_out, n_rows * sizeof(T));
+    copy_rows<tile.width>(tile.row_out, n_rows, job.row_out + row);
 }
 
 template <class T, class State>

@@ -6,7 +6,8 @@
 //   FewClasses      the same for a handful of classes
 //
 // A shape can sweep over its positions, load and store a vector at a position, reduce a vector to
-// its rows, and gather or scatter the entry of each row's target class.
+// its rows, and either gather and scatter the entry of each row's target class, or tell at a position
+// whose target it is (selects_target).
 #pragma once
 
 #include "simd.h"
@@ -51,8 +52,21 @@ struct Sum {
   }
 };
 
+// How many lanes met a condition, exactly (float32: up to 2^24 per lane and stream), hence no fold.
+template <class T>
+struct Count {
+  using V = Vec<T>;
+  V part[kStreams] = {};
+
+  SKSOFTMAX_INLINE void add_where(typename Simd<T>::I condition, int stream) {
+    part[stream] = condition ? part[stream] + splat(T(1)) : part[stream];
+  }
+  SKSOFTMAX_INLINE V value() const { return part[0] + part[1]; }
+};
+
 template <class T>
 struct AlongClasses {
+  static constexpr bool selects_target = false;
   using V = Vec<T>;
   static constexpr int width = Simd<T>::width;
   struct Whole {
@@ -67,6 +81,9 @@ struct AlongClasses {
   const std::uint8_t* mask;  // of this row, or null
   std::int64_t target;       // of this row, or 0
   T* tail;                   // one vector of scratch
+  // How many entries ahead of its sweeps memory is asked, and whether for L2 alone (else for L1).
+  std::int64_t ahead = 0;
+  bool far_ahead = false;
 
   template <class Visit, class Fold>
   SKSOFTMAX_INLINE void sweep(Visit visit, Fold fold) const {
@@ -99,6 +116,13 @@ struct AlongClasses {
   SKSOFTMAX_INLINE void store_at(T* p, Part at, V v) const {
     store_partial<T>(p + at.first, v, at.count);
   }
+  // Once per cache line.
+  SKSOFTMAX_INLINE void ask_ahead(const T* p, Whole at) const {
+    if (kVectorBytes < 64 && at.first % (64 / sizeof(T)) != 0) return;
+    if (far_ahead) __builtin_prefetch(p + at.first + ahead, 0, 2);
+    else __builtin_prefetch(p + at.first + ahead, 0, 3);
+  }
+  SKSOFTMAX_INLINE void ask_ahead(const T*, Part) const {}
   // What one sweep keeps for the next. The last, partial vector is kept apart and whole: a partial
   // store that is loaded again at once stalls.
   SKSOFTMAX_INLINE V kept_at(const T* kept, Whole at) const { return load<T>(kept + at.first); }
@@ -166,6 +190,7 @@ struct OneLanePerRow {
     return load<T>(p + at);
   }
 
+  SKSOFTMAX_INLINE void ask_ahead(const T*, std::int64_t) const {}  // a tile is in L1
   SKSOFTMAX_INLINE V lanes_sum(Sum<T>& sum) const {
     return sum.value(n_classes >= kGroupsPerFold * kStreams);
   }
@@ -179,6 +204,7 @@ struct OneLanePerRow {
 // Any number of classes: the target's entry is fetched lane by lane.
 template <class T>
 struct AcrossSamples : OneLanePerRow<T> {
+  static constexpr bool selects_target = false;
   using V = Vec<T>;
   using OneLanePerRow<T>::width;
   using OneLanePerRow<T>::stride;
@@ -196,31 +222,32 @@ struct AcrossSamples : OneLanePerRow<T> {
   }
 };
 
-// Few classes: the target's entry is selected among all, which mixes no scalar with vector
+// Few classes: a sweep asks at each class whose target it is, which mixes no scalar with vector
 // accesses (a vector load of what scalars have just stored stalls).
 template <class T>
 struct FewClasses : OneLanePerRow<T> {
+  static constexpr bool selects_target = true;
   using V = Vec<T>;
   using OneLanePerRow<T>::width;
   using OneLanePerRow<T>::stride;
   using OneLanePerRow<T>::n_classes;
-  V targets;  // class numbers
+  V targets;  // positions
 
+  // The stride is known by then.
   SKSOFTMAX_INLINE void load_targets(const std::int64_t* lanes) {
     typedef std::int64_t Wide __attribute__((vector_size(width * 8)));
     Wide wide;
     std::memcpy(&wide, lanes, sizeof wide);
-    targets = __builtin_convertvector(wide, V);
+    targets = __builtin_convertvector(wide, V) * static_cast<T>(stride);
+  }
+  SKSOFTMAX_INLINE typename Simd<T>::I is_target(std::int64_t at) const {
+    return targets == static_cast<T>(at);
   }
   SKSOFTMAX_INLINE V gather_logits(const T* p) const {
     V found = {};
     for (std::int64_t k = 0; k < n_classes; ++k)
-      found = targets == static_cast<T>(k) ? load<T>(p + k * stride) : found;
+      found = is_target(k * stride) ? load<T>(p + k * stride) : found;
     return found;
-  }
-  SKSOFTMAX_INLINE void scatter(T* p, V v) const {
-    for (std::int64_t k = 0; k < n_classes; ++k)
-      store<T>(p + k * stride, targets == static_cast<T>(k) ? v : load<T>(p + k * stride));
   }
 };
 

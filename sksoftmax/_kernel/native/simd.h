@@ -181,6 +181,48 @@ SKSOFTMAX_INLINE Vec<T> swap_halves(Vec<T> v, std::integer_sequence<int, lane...
   return __builtin_shufflevector(v, v, (lane ^ half)...);
 }
 
+// A vector as pieces of 16 bytes: piece i from (to) p + i * stride.
+template <class T>
+constexpr int kPiece = 16 / sizeof(T);  // entries
+
+template <class T>
+SKSOFTMAX_INLINE Vec<T> load_pieces(const T* p, std::int64_t stride) {
+#if defined(__AVX512F__)
+  const auto piece = [=](int i) SKSOFTMAX_INLINE_LAMBDA {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(p + i * stride));
+  };
+  // Masked, a broadcast from memory is a load and a blend: no shuffle.
+  __m512 v = _mm512_castps128_ps512(piece(0));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00f0, piece(1));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0f00, piece(2));
+  return (Vec<T>)_mm512_mask_broadcast_f32x4(v, 0xf000, piece(3));
+#elif defined(__AVX2__)
+  const __m128 first = _mm_loadu_ps(reinterpret_cast<const float*>(p));
+  const __m128 second = _mm_loadu_ps(reinterpret_cast<const float*>(p + stride));
+  return (Vec<T>)_mm256_insertf128_ps(_mm256_castps128_ps256(first), second, 1);
+#else
+  return load<T>(p);
+#endif
+}
+
+template <class T>
+SKSOFTMAX_INLINE void store_pieces(T* p, Vec<T> v, std::int64_t stride) {
+#if defined(__AVX512F__)
+  const auto at = [=](int i) SKSOFTMAX_INLINE_LAMBDA {
+    return reinterpret_cast<float*>(p + i * stride);
+  };
+  _mm_storeu_ps(at(0), _mm512_castps512_ps128((__m512)v));
+  _mm_storeu_ps(at(1), _mm512_extractf32x4_ps((__m512)v, 1));
+  _mm_storeu_ps(at(2), _mm512_extractf32x4_ps((__m512)v, 2));
+  _mm_storeu_ps(at(3), _mm512_extractf32x4_ps((__m512)v, 3));
+#elif defined(__AVX2__)
+  _mm_storeu_ps(reinterpret_cast<float*>(p), _mm256_castps256_ps128((__m256)v));
+  _mm_storeu_ps(reinterpret_cast<float*>(p + stride), _mm256_extractf128_ps((__m256)v, 1));
+#else
+  store<T>(p, v);
+#endif
+}
+
 // Pairwise over the lanes, in a fixed order; every lane of the result holds the answer.
 template <class T, int half = Simd<T>::width / 2, class Op>
 SKSOFTMAX_INLINE Vec<T> reduce_lanes(Vec<T> v, Op op) {

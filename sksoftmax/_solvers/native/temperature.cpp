@@ -68,14 +68,15 @@ struct Tempered {
   // 2. loss = log1p(s - 1) - b t, slope = E u - t, curvature = E u^2 - (E u)^2
   SKSOFTMAX_INLINE void add_to(Totals& totals) {
     const V b = group.inverse_temperature;
-    Sum<double> below_sum, top_sum, u_sum, square_sum;
+    Sum<double> below_sum, u_sum, square_sum;
+    Count<double> top;
     shape.sweep(
         [&, this](auto at, int stream) SKSOFTMAX_INLINE_LAMBDA {  // 1
           const V shifted = (this->logits_at(at) - maximum_logit) * group.factor;
           const I open = shifted != -kInfinity<double>;
           const V u = open ? shifted : V{};
           if constexpr (survey) {
-            top_sum.add_where(open, splat(1.0), stream);
+            top.add_where(open, stream);
             u_sum.add(u, stream);
             square_sum.add(u * u, stream);
           } else {
@@ -83,19 +84,18 @@ struct Tempered {
             const V e_u = e * u;
             const I at_top = u == 0.0;
             below_sum.add_where(~at_top, e, stream);
-            top_sum.add_where(open & at_top, splat(1.0), stream);
+            top.add_where(open & at_top, stream);
             u_sum.add(e_u, stream);
             square_sum.add(e_u * u, stream);
           }
         },
         [&]() SKSOFTMAX_INLINE_LAMBDA {
           below_sum.fold();
-          top_sum.fold();
           u_sum.fold();
           square_sum.fold();
         });
     const V s_minus_1 = shape.rows_sum(shape.lanes_sum(below_sum)) +
-                        (shape.rows_sum(shape.lanes_sum(top_sum)) - 1.0);
+                        (shape.rows_sum(top.value()) - 1.0);
     const V s = s_minus_1 + 1.0;
     const V mean = shape.rows_sum(shape.lanes_sum(u_sum)) / s;
     const V mean_square = shape.rows_sum(shape.lanes_sum(square_sum)) / s;
