@@ -19,9 +19,9 @@ in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One
 
 A part is a module with ``TITLE``, ``WHAT``, ``THREADS`` and ``run(setting) -> Table``. Every part
 runs in a process of its own for each thread setting, asserts that the answers agree before it
-compares times, takes turns (A B A B) and reports medians; `harness` holds these rules,
-`boosting_worker` those of the libraries that get a process of their own each, and
-`report` writes the tables to the terminal and into ``docs/performance.md``.
+compares times, takes turns (A B A B) and reports medians (of calls of milliseconds the shortest);
+`harness` holds these rules, `boosting_worker` those of the libraries that get a process of their
+own each, and `report` writes the tables to the terminal and into ``docs/performance.md``.
 """
 
 PARTS = (

@@ -82,7 +82,7 @@ def in_turns(verb, calls, *, seconds=20, most=5):
             spent[tool].append((answers[tool]["wall"], answers[tool]["cpu"]))
         if time.perf_counter() - start > seconds:
             break
-    return {tool: (answers[tool], Timing(*np.median(spent[tool], axis=0))) for tool in calls}
+    return {tool: (answers[tool], Timing.of(spent[tool])) for tool in calls}
 
 
 class Desk:

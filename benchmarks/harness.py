@@ -1,11 +1,14 @@
 """The rules every part shares: turns, medians, budgets, agreement before comparison."""
 
+import math
 import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+
+FEWEST_ROUNDS = 3  # a median of fewer is none
 
 
 @dataclass(frozen=True)
@@ -19,22 +22,35 @@ class Setting:
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians over all timed calls, in seconds; CPU time is summed over threads."""
+    """Over all timed calls, in seconds: medians (CPU time is summed over threads) and the shortest.
+
+    Calls of a few milliseconds are compared by the shortest: other work on the machine, which takes
+    a core away for as long, does not reach it.
+    """
 
     wall: float
     cpu: float
+    shortest: float
+
+    @classmethod
+    def of(cls, calls):
+        """From a list of (wall, CPU)."""
+        return cls(*np.median(calls, axis=0), np.min(calls, axis=0)[0])
 
 
-def take_turns(calls, *, rounds, repeats=1, warm=0.03, pause=0.05):
+def take_turns(calls, *, rounds, repeats=1, warm=0.03, pause=0.05, seconds=math.inf):
     """Time ``calls`` (a dict of name: function without arguments) A B A B ... for `rounds` rounds.
 
     A turn is a pause, so that threads which another tool left spinning go to sleep; then calls
     that are not counted, at least one and for at least `warm` seconds (None: no such call), which
     wake this tool's own threads, the caches and the clock; then `repeats` timed calls.
+    After `seconds` no new round begins, but for the first `FEWEST_ROUNDS`.
     Returns name: `Timing`.
     """
-    seconds = {name: [] for name in calls}
-    for _ in range(rounds):
+    taken, start = {name: [] for name in calls}, time.perf_counter()
+    for number in range(rounds):
+        if number >= FEWEST_ROUNDS and time.perf_counter() - start > seconds:
+            break
         for name, call in calls.items():
             time.sleep(pause)
             awake = time.perf_counter() + (0 if warm is None else warm)
@@ -45,8 +61,8 @@ def take_turns(calls, *, rounds, repeats=1, warm=0.03, pause=0.05):
             for _ in range(repeats):
                 wall, cpu = time.perf_counter(), time.process_time()
                 call()
-                seconds[name].append((time.perf_counter() - wall, time.process_time() - cpu))
-    return {name: Timing(*np.median(taken, axis=0)) for name, taken in seconds.items()}
+                taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: Timing.of(each) for name, each in taken.items()}
 
 
 class OutOfTime(Exception):

@@ -19,8 +19,9 @@ PEERS = (
 HEADING = """# Performance
 
 Every table below was written by `make bench`; each names the command that repeats it, the machine
-and the versions. Tools take turns in one process (A B A B), times are medians, and no time is
-compared before the answers agree. A ratio carries its target and whether it was met.
+and the versions. Tools take turns in one process (A B A B), times are medians where a table does
+not say otherwise, and no time is compared before the answers agree. A ratio carries its target and
+whether it was met.
 """
 
 
