@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import ClassifierMixin
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.impute import SimpleImputer
@@ -14,7 +15,13 @@ import sksoftmax
 
 # A small model of each kind, and what a search tries.
 SEARCHES = {
-    "EntropyActiveLearner": ({"random_state": 0}, {"criterion": ["entropy", "margin"]}),
+    "ConditionalLogit": ({"C": 10.0}, {"C": [0.1, 10.0]}),
+    "EntropyActiveLearner": (
+        {"estimator": sksoftmax.MultinomialLogit()},
+        {"estimator__C": [0.1, 10.0]},
+    ),
+    "OneVsRestComparator": ({}, {"use": ["softmax", "one_vs_rest"]}),
+    "OneVsRestLogit": ({}, {"C": [0.1, 10.0]}),
     "MultinomialLogit": ({}, {"C": [0.1, 10.0]}),
     "SoftmaxBoostingClassifier": (
         {"max_iter": 5, "max_leaf_nodes": 4, "random_state": 0},
@@ -25,8 +32,11 @@ SEARCHES = {
 
 
 def classifiers():
+    things = {name: getattr(sksoftmax, name) for name in sksoftmax.__all__}
     return sorted(
-        name for name in sksoftmax.__all__ if hasattr(getattr(sksoftmax, name), "predict_proba")
+        name
+        for name, thing in things.items()
+        if isinstance(thing, type) and issubclass(thing, ClassifierMixin)
     )
 
 
