@@ -14,6 +14,7 @@ from sksoftmax._targets import label_text
 from sksoftmax.choice._specification import Specification
 
 _AT_MOST = 30  # names that a message lists
+_MANY_COLUMNS = 20
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,26 @@ def read_cases(
 
 def _used_values(X: Any, specification: Specification, names: Sequence[str] | None) -> np.ndarray:
     positions = find_columns(X, specification.columns, "utilities", names)
-    whole = isinstance(X, np.ndarray) and X.dtype == np.float64
-    if whole and positions == list(range(X.shape[1])):
-        return X
+    whole = _as_one_array(X, len(positions))
+    if whole is not None:
+        if positions == list(range(X.shape[1])):
+            return whole
+        return whole[:, positions] if whole.flags.c_contiguous else whole.T[positions].T
     values = np.empty((len(positions), X.shape[0]))
     for c, j in enumerate(positions):
         values[c] = float_column(X, j, "utilities")
     return values.T
+
+
+def _as_one_array(X: Any, n_columns: int) -> np.ndarray | None:
+    """A table of nothing but float64 as it lies in memory; of a frame only if it is worth asking
+    for its dtypes."""
+    if isinstance(X, np.ndarray):
+        return X if X.dtype == np.float64 else None
+    if n_columns < _MANY_COLUMNS or not hasattr(X, "iloc"):
+        return None
+    plain = all(isinstance(dtype, np.dtype) and dtype == np.float64 for dtype in X.dtypes)
+    return X.to_numpy() if plain else None
 
 
 def check_availability(availability: Any, classes: np.ndarray) -> dict[Any, str]:

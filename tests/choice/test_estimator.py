@@ -548,3 +548,22 @@ def test_linear_utilities_writes_the_usual_model():
 def test_linear_utilities_refuses_what_makes_no_model(arguments, message):
     with pytest.raises(ValueError, match=message):
         linear_utilities(**arguments)
+
+
+def test_a_frame_of_floats_is_read_alike_whole_and_in_part(rng):
+    values = rng.random((300, 30))
+    y = np.where(values[:, 0] - values[:, 15] + rng.logistic(size=300) > 0, "u", "v")
+    frame = pd.DataFrame(values, columns=[f"c{j}" for j in range(30)])
+    for n in (15, 12):  # all columns, and some
+        utilities = {
+            "u": {f"b{j}": f"c{j}" for j in range(n)},
+            "v": {f"b{j}": f"c{j + 15}" for j in range(n)},
+        }
+        fits = [
+            ConditionalLogit(utilities).fit(X, y)
+            for X in (frame, frame.assign(c0=frame["c0"].astype(object)), frame.astype("Float64"))
+        ]
+        assert fits[0].params_ == fits[1].params_ == fits[2].params_
+        renamed = {k: {b: "x" + c[1:] for b, c in t.items()} for k, t in utilities.items()}
+        for array in (values, np.asfortranarray(values)):
+            assert ConditionalLogit(renamed).fit(array, y).params_ == fits[0].params_

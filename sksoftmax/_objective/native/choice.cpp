@@ -63,7 +63,6 @@ struct Workspace {
     stride = padded(job.n_parameters);
     for (std::int64_t k = 0; k < stride; ++k)
       theta[k] = k < job.n_parameters && job.theta != nullptr ? job.theta[k] : 0.0;
-    std::memset(chosen_row, 0, stride * sizeof(double));
   }
 
   static constexpr std::int64_t kSlack = 8;  // a cache line: parts stay aligned to it
@@ -76,6 +75,9 @@ struct Block {
   std::int64_t begin, end, first_entry, n_entries;
 
   double* row(std::int64_t entry) const { return space.rows + entry * space.stride; }
+
+  // The first entry of a case, within the block.
+  std::int64_t first(std::int64_t n) const { return job.row_ptr[n] - first_entry; }
 
   template <class F>
   SKSOFTMAX_INLINE void each_vector(F f) const {
@@ -116,39 +118,32 @@ struct Block {
     }
   }
 
-  // f(entry of the block, alternative) for the entries of a case; wide data skip the unavailable.
-  template <class F>
-  SKSOFTMAX_INLINE void each_alternative(std::int64_t n, F f) const {
-    const std::int64_t first = job.row_ptr[n] - first_entry, last = job.row_ptr[n + 1] - first_entry;
-    const std::uint8_t* open =
-        job.available != nullptr ? job.available + n * job.n_alternatives : nullptr;
-    std::int64_t alternative = 0;
-    for (std::int64_t entry = first; entry < last; ++entry, ++alternative) {
-      while (open != nullptr && open[alternative] == 0) ++alternative;
-      f(entry, alternative);
-    }
-  }
-
-  // d_j = x_j - x_c and the utilities d_j theta.
-  void load() const {
+  // x_j of every entry; wide data skip the unavailable alternatives.
+  void make_rows() const {
     const Source from = source();
     const bool wide = job.term_ptr != nullptr;
     for (std::int64_t n = begin; n < end; ++n) {
-      const std::int64_t chosen = job.row_ptr[n] - first_entry + job.chosen[n];
-      const auto values = [&](std::int64_t entry) { return from.row(wide ? n : first_entry + entry); };
-      each_alternative(n, [&](std::int64_t entry, std::int64_t alternative) {
-        if (entry == chosen)
-          make_row(values(entry), from.column_stride, alternative, space.chosen_row);
-      });
-      each_alternative(n, [&](std::int64_t entry, std::int64_t alternative) {
+      const std::uint8_t* open =
+          job.available != nullptr ? job.available + n * job.n_alternatives : nullptr;
+      std::int64_t alternative = 0;
+      for (std::int64_t entry = first(n); entry < first(n + 1); ++entry, ++alternative) {
+        while (open != nullptr && open[alternative] == 0) ++alternative;
         double* x = row(entry);
-        if (entry == chosen) {
-          std::memset(x, 0, space.stride * sizeof(double));
-          space.utilities[entry] = 0.0;
-          return;
-        }
         for (std::int64_t k = job.n_parameters; k < space.stride; ++k) x[k] = 0.0;
-        make_row(values(entry), from.column_stride, alternative, x);
+        make_row(from.row(wide ? n : first_entry + entry), from.column_stride, alternative, x);
+      }
+    }
+  }
+
+  // d_j = x_j - x_c and the utilities d_j theta. A sweep of its own: a vector load of what scalars
+  // have just stored stalls.
+  void load() const {
+    make_rows();
+    for (std::int64_t n = begin; n < end; ++n) {
+      const double* chosen = row(first(n) + job.chosen[n]);
+      each_vector([&](std::int64_t k) { store<double>(space.chosen_row + k, load_at(chosen, k)); });
+      for (std::int64_t entry = first(n); entry < first(n + 1); ++entry) {
+        double* x = row(entry);
         V sum = {};
         each_vector([&](std::int64_t k) {
           const V d = load_at(x, k) - load_at(space.chosen_row, k);
@@ -156,7 +151,7 @@ struct Block {
           sum += d * load_at(space.theta, k);
         });
         space.utilities[entry] = sum_lanes<double>(sum)[0];
-      });
+      }
     }
   }
 
@@ -171,7 +166,7 @@ struct Block {
     const std::int64_t size = job.row_ptr[begin + 1] - job.row_ptr[begin];
     bool equal = true;
     for (std::int64_t n = begin; n <= end; ++n) {
-      space.row_ptr[n - begin] = job.row_ptr[n] - first_entry;
+      space.row_ptr[n - begin] = first(n);
       if (n < end) {
         space.target[n - begin] = job.chosen[n];
         equal = equal && job.row_ptr[n + 1] - job.row_ptr[n] == size;
@@ -193,10 +188,9 @@ struct Block {
 
   // m_n = sum_j p_j d_j, where d_c = 0.
   void case_mean(std::int64_t n) const {
-    const std::int64_t first = job.row_ptr[n] - first_entry, last = job.row_ptr[n + 1] - first_entry;
     each_vector([&](std::int64_t k) {
       V mean = {};
-      for (std::int64_t entry = first; entry < last; ++entry)
+      for (std::int64_t entry = first(n); entry < first(n + 1); ++entry)
         mean += space.residual[entry] * load_at(row(entry), k);
       store<double>(space.mean + k, mean);
     });
@@ -213,10 +207,9 @@ struct Block {
 
   // Rows become sqrt(w p_j) (d_j - m_n): the Hessian is their product with themselves.
   void centre(std::int64_t n) const {
-    const std::int64_t first = job.row_ptr[n] - first_entry, last = job.row_ptr[n + 1] - first_entry;
     const double w = weight(n);
-    space.residual[first + job.chosen[n]] += 1.0;
-    for (std::int64_t entry = first; entry < last; ++entry) {
+    space.residual[first(n) + job.chosen[n]] += 1.0;
+    for (std::int64_t entry = first(n); entry < first(n + 1); ++entry) {
       const double p = space.residual[entry];  // 1 + residual may round to just below zero
       const double root = __builtin_sqrt(p > 0.0 ? w * p : 0.0);
       double* x = row(entry);
@@ -272,12 +265,12 @@ struct Block {
 
   void write_entries() const {
     const std::int64_t P = job.n_parameters;
-    const std::int64_t first = first_entry - job.row_ptr[job.first_case];
+    const std::int64_t before = first_entry - job.row_ptr[job.first_case];
     for (std::int64_t entry = 0; entry < n_entries; ++entry)
       if (job.pass == ChoicePass::utilities)
-        job.rows_out[first + entry] = space.utilities[entry];
+        job.rows_out[before + entry] = space.utilities[entry];
       else
-        std::memcpy(job.rows_out + (first + entry) * P, row(entry), P * sizeof(double));
+        std::memcpy(job.rows_out + (before + entry) * P, row(entry), P * sizeof(double));
   }
 
   bool run(PartSums& out) const {
