@@ -49,7 +49,10 @@ def rows_of(X: Any, rows: slice) -> Any:
 
 def as_rows(X: Any) -> Any:
     """X as something that has rows and columns: lists become an array."""
-    return X if hasattr(X, "shape") and len(X.shape) == 2 else np.asarray(X)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    if len(X.shape) != 2 or 0 in X.shape:
+        raise ValueError(f"X must have rows and columns; got shape {tuple(X.shape)}.")
+    return X
 
 
 def _position(X: Any, column: Any) -> int:

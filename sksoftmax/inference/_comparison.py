@@ -117,6 +117,10 @@ def compare(models: Mapping[str, FitStatistics]) -> Comparison:
     """
     if not isinstance(models, Mapping) or not models:
         raise ValueError("models must be a dict of names to results, with at least one in it.")
+    for name, model in models.items():
+        if not isinstance(model, FitStatistics):
+            raise TypeError(f"models: {name!r} must be LogitResults; got {type(model).__name__}.")
+    models = {str(name): model for name, model in models.items()}
     for model in models.values():
         warn_of_penalty(model._estimate)
     numbers = {shown: _numbers(model) for shown, model in models.items()}

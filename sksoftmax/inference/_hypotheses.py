@@ -260,7 +260,7 @@ def hausman_mcfadden_test(
 def _without(full: Estimate, X: Any, y: Any, sample_weight: Any, without: Any) -> Estimate:
     """The same model fitted without an alternative, to what must be the data of the fit."""
     classes = full.model.classes.tolist()
-    if without not in classes or len(classes) < 3:
+    if np.ndim(without) or without not in classes or len(classes) < 3:
         raise ValueError(
             f"without={label_text(without)} must be one of three alternatives or more; they are "
             f"{classes}."

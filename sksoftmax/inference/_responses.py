@@ -109,7 +109,19 @@ def is_binary(X: Any, column: Any) -> bool:
 
 
 def _shifts(X, column, x, low, high, transform) -> Shifts:
-    apply = transform or (lambda frame: frame)
+    if not (transform is None or callable(transform)):
+        raise TypeError(f"transform must be callable or None; got {type(transform).__name__}.")
+
+    def apply(table: Any) -> Any:
+        if transform is None:
+            return table
+        derived = as_rows(transform(table))
+        if derived.shape[0] != len(x):
+            raise ValueError(
+                f"transform must keep the rows of X; it makes {derived.shape[0]} of {len(x)}."
+            )
+        return derived
+
     return Shifts(
         x,
         apply(X),

@@ -61,7 +61,10 @@ def read_restrictions(restrictions: Any, names: Sequence[str], values: Any = Non
         return _from_matrix(restrictions, names, values)
     if values is not None:
         raise ValueError("value= belongs to a matrix; in text write it after '='.")
-    equations = [eq for text in restrictions for eq in _Parser(text, names).equations()]
+    try:
+        equations = [eq for text in restrictions for eq in _Parser(text, names).equations()]
+    except RecursionError:
+        raise ValueError("restrictions: parentheses are nested too deeply.") from None
     if not equations:
         raise ValueError("restrictions must name at least one restriction; got none.")
     matrix = np.stack([equation.coef for equation in equations])

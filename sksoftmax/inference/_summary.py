@@ -142,7 +142,7 @@ def _coefficients(statistics: FitStatistics, quantile: float, confidence_level: 
             cells += [coefficient(error, own), f"{record['z']:.2f}", p_text(record["p_value"])]
             cells += [coefficient(record["low"], own), coefficient(record["high"], own)]
         rows.append(Row(cells))
-    tails = [f"{100 * (1 - confidence_level) / 2:.3g} %", f"{50 * (1 + confidence_level):.3g} %"]
+    tails = [f"{50 * (1 - confidence_level):.6g} %", f"{50 * (1 + confidence_level):.6g} %"]
     heads = ["", "coef", "std err", "z", "p", *tails]
     return Table("", heads, rows, _notes(statistics))
 

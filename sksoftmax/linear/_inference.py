@@ -113,7 +113,7 @@ def _base_position(base: Any, classes: np.ndarray) -> int:
     labels = classes.tolist()
     if base is None:
         return 0
-    if base not in labels:
+    if np.ndim(base) or base not in labels:
         raise ValueError(f"base={base!r} is no label of y; they are {labels}.")
     return labels.index(base)
 

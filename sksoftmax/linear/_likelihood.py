@@ -200,7 +200,14 @@ class Likelihood:
         """As they were given."""
         weight, n_samples = self.targets.sample_weight, self.X.shape[0]
         weight = np.ones(n_samples) if weight is None else weight
-        return np.ldexp(weight, self.targets.weight_exponent)
+        with np.errstate(over="ignore", under="ignore"):
+            weight = np.ldexp(weight, self.targets.weight_exponent)
+            squares = float(weight @ weight)
+        if not 0 < squares < np.inf:
+            raise ValueError(
+                "sample_weight: sums of squared weights leave the range of float64; divide them."
+            )
+        return weight
 
     def _counts(self) -> dict[str, float]:
         """Cases, those with one available class among them, and what equal probabilities give."""
@@ -284,8 +291,11 @@ class _Place:
 
     @property
     def solver_theta(self) -> np.ndarray:
-        """(n_outputs, n_columns): of two classes there is one row, the difference."""
-        return self.theta if len(self.theta) > 2 else self.theta[1:] - self.theta[:1]
+        """(n_outputs, n_columns): of two classes one row, the difference; of more, they sum to
+        zero."""
+        if len(self.theta) == 2:
+            return self.theta[1:] - self.theta[:1]
+        return self.objective.without_shift(self.theta)
 
 
 def _class_information(at: _Place) -> np.ndarray:

@@ -64,9 +64,10 @@ def test_the_base_changes_parameters_and_nothing_else(data, results, base):
     np.testing.assert_allclose(ours.standard_errors, theirs.standard_errors, rtol=1e-8)
 
 
-def test_an_unknown_base_is_an_error(data):
-    with pytest.raises(ValueError, match="base='z' is no label of y"):
-        ML.infer(*data, base="z")
+@pytest.mark.parametrize("base", ["z", 1, ["a"], np.array(["a", "b"])])
+def test_an_unknown_base_is_an_error(data, base):
+    with pytest.raises(ValueError, match="is no label of y"):
+        ML.infer(*data, base=base)
 
 
 def test_names_come_from_the_frame(data):
@@ -147,6 +148,12 @@ def test_ten_times_the_sampling_weights_are_the_same(data, kind):
     assert one.n_cases == ten.n_cases == 500
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_weights_beyond_float64_are_an_error(data, size):
+    with pytest.raises(ValueError, match="sample_weight: sums of squared weights"):
+        ML.infer(*data, np.full(500, size))
+
+
 def test_class_weights_need_sampling_weights(data):
     model = MultinomialLogit(C=np.inf, class_weight="balanced")
     with pytest.raises(ValueError, match="weight_type='sampling'"):
@@ -215,6 +222,7 @@ def test_a_penalized_fit_warns_and_is_that_of_fit(data, n_classes):
     table = np.column_stack([fitted.coef_, fitted.intercept_])
     table = table if n_classes == 2 else table[1:] - table[0]
     np.testing.assert_allclose(results.params, table.ravel(), atol=1e-7)
+    assert results.gradient_norm < 1e-8
     with pytest.warns(UserWarning, match="C=np.inf"):
         results.standard_errors  # noqa: B018 - reading it warns
     # the penalty, by its gradient, which at the optimum is the score

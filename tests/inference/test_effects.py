@@ -321,6 +321,20 @@ def test_an_unknown_column_of_an_array_is_an_error(three_classes, column):
         MultinomialLogit(C=np.inf).infer(X, y).marginal_effects(X, column)
 
 
+@pytest.mark.parametrize("X", [np.zeros(3), np.zeros((0, 3)), 1.0])
+def test_x_without_rows_and_columns_is_an_error(three_classes, X):
+    with pytest.raises(ValueError, match="X must have rows and columns"):
+        MultinomialLogit(C=np.inf).infer(*three_classes).marginal_effects(X, 0)
+
+
+def test_a_transform_that_loses_rows_or_is_none_is_an_error(choices, results):
+    X, _ = choices
+    with pytest.raises(ValueError, match="transform must keep the rows of X; it makes 10 of 500"):
+        results.elasticities(X, "car_time", transform=lambda frame: frame[:10])
+    with pytest.raises(TypeError, match="transform must be callable or None; got int"):
+        results.marginal_effects(X, "car_time", transform=3)
+
+
 def test_a_column_of_text_is_an_error(choices, results):
     X = choices[0].assign(purpose="work")
     with pytest.raises(ValueError, match="'purpose' must hold numbers"):

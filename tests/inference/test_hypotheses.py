@@ -102,6 +102,7 @@ def test_names_may_hold_any_signs(rng):
         (["b_time", 1.0], "text such as"),
         ([[1.0, 0.0]], "column for each of the 6 parameters"),
         ([], "at least one"),
+        ("(" * 5000 + "b_time" + ")" * 5000, "nested too deeply"),
         (np.full((1, 6), np.nan), "finite matrix"),
     ],
 )
@@ -376,7 +377,7 @@ def smallest_by_hand(results, X, y):
     return np.linalg.eigvals(np.eye(3) - np.linalg.solve(larger, smaller)).real.min()
 
 
-@pytest.mark.parametrize("without", ["plane", 3])
+@pytest.mark.parametrize("without", ["plane", 3, ["bus"], np.array(["bus", "car"])])
 def test_an_unknown_alternative_is_an_error(choices, results, without):
     with pytest.raises(ValueError, match="three alternatives or more"):
         results.hausman_mcfadden_test(*choices, without=without)

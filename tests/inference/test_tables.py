@@ -92,6 +92,7 @@ def test_the_summary_shows_every_number(results):
 
 def test_the_level_of_intervals_is_in_the_head(results):
     assert "0.5 %" in str(results.summary(confidence_level=0.99))
+    assert "99.95 %" in str(results.summary(confidence_level=0.999))
 
 
 def test_the_kind_of_covariance_and_the_clusters_are_named(model, choices):
@@ -196,6 +197,15 @@ def test_models_of_different_data_are_marked(model, choices, results):
 def test_nothing_to_compare_is_an_error(models):
     with pytest.raises(ValueError, match="models must be a dict"):
         compare(models)
+
+
+def test_what_is_no_model_is_a_type_error(results):
+    with pytest.raises(TypeError, match="'b' must be LogitResults; got float"):
+        compare({"a": results, "b": 1.0})
+
+
+def test_models_may_be_numbered(results, small):
+    assert list(compare({1: results, 2: small}).to_frame().columns) == ["1", "2"]
 
 
 def test_a_penalized_fit_is_marked_among_others(model, choices, results):
