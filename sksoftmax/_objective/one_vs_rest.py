@@ -112,6 +112,13 @@ class OneVsRestObjective(CentredObjective):
         with np.errstate(invalid="ignore"):
             return np.clip(hits / total, 0.0, 1.0)
 
+    def knows_both_sides(self) -> np.ndarray:
+        """Has the problem of each output weight on its class, and on the rest? (n_outputs,)"""
+        total, hits = self._counts()
+        positive, negative = self._side_weights()
+        both = (hits > 0) & (hits < total) & (positive > 0) & (negative > 0)
+        return both[self.rows.outputs]
+
     def typical_curvature(self) -> np.ndarray:
         share = np.nan_to_num(self.shares(), nan=0.5)
         floor = min(0.5 / max(self.weight_sum, 2.0), 0.125)

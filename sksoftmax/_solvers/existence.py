@@ -42,8 +42,7 @@ def constant_classes(objective) -> np.ndarray:
     bounded = rows.logit_l2 > 0 or rows.label_smoothing > 0
     if bounded or not (objective.fit_intercept or objective.penalty.alpha == 0):
         return np.zeros(objective.n_outputs, dtype=bool)
-    shares = objective.shares()
-    return ~((shares > 0) & (shares < 1))
+    return ~objective.knows_both_sides()
 
 
 def recedes(objective, newton_direction, point) -> np.ndarray:

@@ -32,6 +32,7 @@ from sksoftmax.comparison._pair import (
     class_weights,
     is_balanced,
     joined,
+    nameless,
     one_vs_rest_like,
     predict_pair,
 )
@@ -310,7 +311,7 @@ class OneVsRestComparator(ClassifierMixin, MetaEstimatorMixin, TellsItsVersion, 
         max_dropped = _count(max_dropped, "max_dropped", "an integer >= 0", least=0)
         rng = np.random.default_rng(_seed(random_state))
         rows = self._rows(X, y, sample_weight, offset, mask)
-        pair = Pair(self.softmax_, self.one_vs_rest_)
+        pair = Pair(nameless(self.softmax_), nameless(self.one_vs_rest_))
         judged = predict_pair(pair, rows) if cv is None else self._out_of_fold(rows, cv, groups)
         several = len(self.classes_) > 2
         return ComparisonReport(

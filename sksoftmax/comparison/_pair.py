@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,13 @@ class Pair:
 def one_vs_rest_like(softmax: MultinomialLogit) -> OneVsRestLogit:
     """An unfitted model with the parameters of the other."""
     return OneVsRestLogit(**softmax.get_params(deep=False))
+
+
+def nameless(model: Any) -> Any:
+    """The model for arrays of features, whose names were checked at the door."""
+    model = copy.copy(model)
+    vars(model).pop("feature_names_in_", None)
+    return model
 
 
 def is_balanced(model: Any) -> bool:

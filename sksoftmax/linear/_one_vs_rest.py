@@ -315,7 +315,7 @@ class OneVsRestLogit(LinearClassifier):
     def _solve(self, X: Any, targets: Targets) -> Any:
         sides = {}
         if self.multilabel_ and self.class_weight is not None and not self._is_balanced():
-            sides["positive_weight"] = given_weights(self.class_weight, targets.classes)
+            sides["positive_weight"] = self._hit_weights(targets, X.dtype)
         one_logit = not self.multilabel_ and len(targets.classes) == 2
         options = self._objective_options(_of_two(targets) if one_logit else targets)
         objective = OneVsRestObjective(X, targets.target, **sides, **options)
@@ -324,6 +324,14 @@ class OneVsRestLogit(LinearClassifier):
         if one_logit:
             objective = objective.of([1])
         return self._run(solve_one_vs_rest, objective, targets.classes)
+
+    def _hit_weights(self, targets: Targets, dtype: np.dtype) -> np.ndarray:
+        """Return the weights of rows that have a class, in the problem of that class."""
+        with np.errstate(over="ignore"):
+            weights = given_weights(self.class_weight, targets.classes).astype(dtype)
+        if not np.isfinite(weights).all():
+            raise ValueError(f"class_weight: a weight overflows {dtype}.")
+        return weights
 
     # The steps of prediction
 

@@ -326,6 +326,20 @@ def test_a_fold_may_lack_a_class(data):
     assert np.isfinite(report["nll"].one_vs_rest.value)
 
 
+def test_frames_are_compared_as_arrays_are_and_their_names_checked(data):
+    X, y = data
+    frame = pd.DataFrame(X, columns=list("pqrs"))
+    comparator = OneVsRestComparator().fit(frame, pd.Series(y))
+    assert list(comparator.feature_names_in_) == list("pqrs")
+    options = {"n_bootstrap": 2, "max_dropped": 1, "cv": 2, "random_state": 0}
+    named = comparator.report(frame, pd.Series(y), **options)  # warnings are errors
+    assert str(named) == str(OneVsRestComparator().fit(X, y).report(X, y, **options))
+    with pytest.raises(ValueError, match="feature names should match"):
+        comparator.report(frame[list("qprs")], y)
+    comparator.fit(X, y)
+    assert not hasattr(comparator, "feature_names_in_")
+
+
 def test_weights_count_as_rows_and_rows_of_weight_zero_do_not(fitted, data):
     X, y = data
     weight = (np.arange(len(y)) % 2).astype(float)

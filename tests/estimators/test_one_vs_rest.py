@@ -1,6 +1,7 @@
 """OneVsRestLogit: K separate binary logits, fitted together; labels and indicator matrices."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -355,6 +356,17 @@ def test_weights_of_unknown_labels_are_errors(several_labels):
     for wrong in ({"a": 2.0}, {0: -1.0}, 3):
         with pytest.raises(ValueError, match="class_weight"):
             OneVsRestLogit(class_weight=wrong).fit(X, Y)
+
+
+def test_weights_that_overflow_are_errors_and_huge_ones_are_no_agreement(several_labels):
+    X, Y = several_labels
+    with pytest.raises(ValueError, match="class_weight: a weight overflows float32"):
+        OneVsRestLogit(class_weight={0: 1e50}).fit(X.astype(np.float32), Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no row of a class counts for more than all others
+        OneVsRestLogit(class_weight={0: 1e30}, C=1e-30).fit(X, Y)
+    with pytest.warns(ConvergenceWarning, match="All rows agree about 0"):
+        OneVsRestLogit(class_weight={0: 0.0}).fit(X, Y)
 
 
 def test_a_failed_fit_leaves_the_model_as_it_was(overlapping, several_labels):
