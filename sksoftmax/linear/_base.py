@@ -13,6 +13,7 @@ from sksoftmax._estimator import (
     TellsItsVersion,
     check_choice,
     check_features,
+    check_features_and_labels,
     check_finite,
     check_flag,
     check_integer,
@@ -24,7 +25,7 @@ from sksoftmax._estimator import (
 )
 from sksoftmax._objective import linear_logits
 from sksoftmax._solvers import SOLVERS
-from sksoftmax._targets import Targets, check_mask, check_offset
+from sksoftmax._targets import Targets, check_mask, check_offset, encode_targets
 
 
 class LinearClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator):
@@ -187,6 +188,14 @@ class LinearClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator):
             check_n_jobs(self.n_jobs)
         )  # raises where a number of threads makes no sense
         check_verbose(self.verbose)
+
+    def _encode(self, X: Any, y: Any, class_weight: Any, **arguments: Any) -> tuple[Any, Targets]:
+        """Check labels, or rows of probabilities, and what belongs to them."""
+        if y is None and arguments["y_proba"] is not None:
+            X = check_features(self, X, reset=True)
+        else:
+            X, y = check_features_and_labels(self, X, y)
+        return X, encode_targets(X, y, class_weight=class_weight, **arguments)
 
     def _objective_options(self, targets: Targets) -> dict[str, Any]:
         return {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from sksoftmax._estimator import check_features, check_features_and_labels, restores_on_failure
+from sksoftmax._estimator import restores_on_failure
 from sksoftmax._objective import LinearObjective
 from sksoftmax._solvers import solve_linear
-from sksoftmax._targets import Targets, encode_targets
+from sksoftmax._targets import Targets
 from sksoftmax.linear._base import LinearClassifier
 from sksoftmax.linear._inference import InfersByLikelihood
 
@@ -193,16 +193,12 @@ class MultinomialLogit(InfersByLikelihood, LinearClassifier):
             A `fit` that fails, or is interrupted by Ctrl-C, leaves the model as it was.
         """
         self._check_parameters()
-        if y is None and y_proba is not None:
-            X = check_features(self, X, reset=True)
-        else:
-            X, y = check_features_and_labels(self, X, y)
-        targets = encode_targets(
+        X, targets = self._encode(
             X,
             y,
+            self.class_weight,
             y_proba=y_proba,
             sample_weight=sample_weight,
-            class_weight=self.class_weight,
             offset=offset,
             mask=mask,
             classes=classes,

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.utils.validation import check_is_fitted
 
-from sksoftmax._estimator import check_features, check_features_and_labels, restores_on_failure
+from sksoftmax._estimator import check_features, restores_on_failure
 from sksoftmax._indicators import encode_indicators, is_indicator_table
 from sksoftmax._objective import OneVsRestObjective
 from sksoftmax._solvers import solve_one_vs_rest
-from sksoftmax._targets import Targets, encode_targets, given_weights
+from sksoftmax._targets import Targets, given_weights
 from sksoftmax.linear._base import LinearClassifier
 
 __all__ = ["OneVsRestLogit"]
@@ -193,33 +193,24 @@ class OneVsRestLogit(LinearClassifier):
             A `fit` that fails, or is interrupted by Ctrl-C, leaves the model as it was.
         """
         self._check_parameters()
-        if y is not None and is_indicator_table(y):
-            if y_proba is not None:
-                raise ValueError(
-                    "y_proba holds probabilities of classes that exclude each other, but y is an "
-                    "indicator matrix: pass one of them."
-                )
+        arguments = {
+            "sample_weight": sample_weight,
+            "offset": offset,
+            "mask": mask,
+            "classes": classes,
+        }
+        self.multilabel_ = y is not None and is_indicator_table(y)
+        if not self.multilabel_:
+            class_weight = None if self._is_balanced() else self.class_weight
+            X, targets = self._encode(X, y, class_weight, y_proba=y_proba, **arguments)
+        elif y_proba is None:
             X = check_features(self, X, reset=True)
-            targets = encode_indicators(
-                X, y, sample_weight=sample_weight, offset=offset, mask=mask, classes=classes
-            )
-            self.multilabel_ = True
+            targets = encode_indicators(X, y, **arguments)
         else:
-            if y is None and y_proba is not None:
-                X = check_features(self, X, reset=True)
-            else:
-                X, y = check_features_and_labels(self, X, y)
-            targets = encode_targets(
-                X,
-                y,
-                y_proba=y_proba,
-                sample_weight=sample_weight,
-                class_weight=None if self._is_balanced() else self.class_weight,
-                offset=offset,
-                mask=mask,
-                classes=classes,
+            raise ValueError(
+                "y_proba holds probabilities of classes that exclude each other, but y is an "
+                "indicator matrix: pass one of them."
             )
-            self.multilabel_ = False
         return self._unpack(self._solve(X, targets), targets.classes, X.dtype)
 
     def binary_proba(self, X: Any, *, offset: Any = None, mask: Any = None) -> np.ndarray:

@@ -59,7 +59,7 @@ def run_body(body, *arguments, cwd, timeout=600):
 @pytest.mark.parametrize("body", [name for name in AVAILABLE if name != ACTIVE])
 def test_another_body_passes_the_numerical_tests(body, tmp_path):
     pytest_again = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib"]
-    files = [str(HERE / f"test_{name}.py") for name in ("derivatives", "rows")]
+    files = [str(HERE / f"test_{name}.py") for name in ("derivatives", "rows", "one_vs_rest")]
     files.append(str(HERE.parent / "choice" / "test_objective.py"))
     assert " passed" in run_body(body, *pytest_again, *files, cwd=tmp_path)
 
