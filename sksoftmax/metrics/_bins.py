@@ -114,7 +114,7 @@ def top_label_sums(
     confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray | None, binning: Binning
 ) -> np.ndarray:
     """The sums of one row of cells: the largest probability, and whether its class was right."""
-    hit = correct.astype(np.int64) - 1
+    hit = np.subtract(correct, 1, dtype=np.int64)
     return binning.sums(confidence[:, np.newaxis], hit, weight)
 
 

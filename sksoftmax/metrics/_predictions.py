@@ -262,7 +262,9 @@ def _presence(y: np.ndarray) -> _Presence | None:
     smallest, largest = int(y.min()), int(y.max())
     if largest - smallest > 4 * len(y) + 1024 or largest > np.iinfo(np.int64).max:
         return None
-    shifted = y.astype(np.int64) - smallest
+    shifted = y.astype(np.int64, copy=False)
+    if smallest:  # no copy that is not needed: its pages cost as much as all that is computed
+        shifted = shifted - smallest
     present = np.zeros(largest - smallest + 1, dtype=bool)
     present[shifted] = True
     return smallest, present, shifted

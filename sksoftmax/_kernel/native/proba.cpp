@@ -129,7 +129,7 @@ template <class T>
 void bins(const BinJob<T>& job, std::int64_t begin, std::int64_t end) {
   typedef double Sums __attribute__((vector_size(kBinSums * sizeof(double))));
   const std::int64_t n_bins = job.n_bins, n_cells = (end - begin) * n_bins;
-  const std::int64_t n_copies = job.n_classes * n_bins <= 128 ? 4 : 1;
+  const std::int64_t n_copies = job.n_classes * n_bins <= 128 ? 4 : 1;  // a power of two
   const std::align_val_t alignment{64};
   const std::size_t size = n_copies * n_cells * sizeof(Sums);
   Sums* const cells = static_cast<Sums*>(::operator new(size, alignment));
@@ -141,7 +141,7 @@ void bins(const BinJob<T>& job, std::int64_t begin, std::int64_t end) {
     const Sums per_hit = {0, 0, 0, weight};
     const std::int64_t hit = job.hit[row];
     const double* edges = job.edges + begin * job.edges_stride;
-    Sums* of_class = cells + row % n_copies * n_cells;
+    Sums* of_class = cells + (row & (n_copies - 1)) * n_cells;
     for (std::int64_t k = begin; k < end; ++k) {
       const double value = static_cast<double>(p[k]);
       of_class[bin_of(value, edges, n_bins)] +=
