@@ -262,7 +262,7 @@ def _presence(y: np.ndarray) -> _Presence | None:
     smallest, largest = int(y.min()), int(y.max())
     if largest - smallest > 4 * len(y) + 1024 or largest > np.iinfo(np.int64).max:
         return None
-    shifted = y.astype(np.int64, copy=False)
+    shifted = np.ascontiguousarray(y, dtype=np.int64)
     if smallest:  # no copy that is not needed: its pages cost as much as all that is computed
         shifted = shifted - smallest
     present = np.zeros(largest - smallest + 1, dtype=bool)

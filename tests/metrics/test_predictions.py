@@ -217,3 +217,13 @@ def test_a_row_of_weight_zero_is_checked_and_left_out():
         assert weighted[name] == pytest.approx(estimate), name
     with pytest.raises(ValueError, match="row 3 sums to"):
         calibration_report(CODES, changed(3, [1.0, 1.0, 0.0]), sample_weight=weight)
+
+
+@pytest.mark.parametrize("kind", ["top_label", "classwise"])
+def test_views_of_labels_are_read_as_they_are(kind, rng):
+    y_proba, y = rng.dirichlet(np.ones(3), size=60), np.arange(60) % 3
+    expected = expected_calibration_error(y, y_proba, kind=kind)
+    for shown in (np.flip(y), y[::-1].astype(">i8"), y.astype(np.uint8)[::-1], np.flip(y) - 7):
+        found = expected_calibration_error(shown, y_proba[::-1], kind=kind)
+        assert found == pytest.approx(expected, rel=1e-12)
+    assert y.tolist() == [0, 1, 2] * 20  # read, not written
