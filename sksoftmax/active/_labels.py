@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -57,10 +58,18 @@ def joined_labels(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return np.concatenate([old, new])
 
 
+_COLUMN = "y is a data frame with one column; pass the column."
+
+
 def _as_column(y: Any) -> np.ndarray:
-    if hasattr(y, "to_list") and not hasattr(y, "columns"):  # a series: its NA stays what it is
+    if hasattr(y, "columns") and len(y.columns) == 1:
+        warnings.warn(_COLUMN, DataConversionWarning, stacklevel=2)
+        y = y[y.columns[0]]
+    is_array = isinstance(y, np.ndarray) or hasattr(y, "columns")
+    to_list = getattr(y, "to_list", getattr(y, "tolist", None))
+    if not is_array and to_list is not None:  # a series or pandas array: its NA stays what it is
         values = np.empty(len(y), dtype=object)
-        values[:] = y.to_list()
+        values[:] = to_list()
         return values
     if isinstance(y, (list, tuple)):  # NumPy would make None and NaN text beside strings
         values = np.array(y, dtype=object)

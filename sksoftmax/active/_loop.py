@@ -25,6 +25,8 @@ class Oracle:
     def __init__(self, given: Any, n_rows: int) -> None:
         self.ask = given if callable(given) else None
         if self.ask is None:
+            frame = hasattr(given, "columns") and len(given.columns) == 1
+            given = given[given.columns[0]] if frame else given
             self.labels = given if hasattr(given, "shape") else list(given)
             if len(self.labels) != n_rows:
                 raise ValueError(
@@ -39,6 +41,11 @@ class Oracle:
             return [labels[i] for i in indices.tolist()], None
         answer = self.ask(indices)
         if not isinstance(answer, Iterator):
+            if not hasattr(answer, "__len__") or isinstance(answer, (str, dict)):
+                raise ValueError(
+                    f"oracle must return a list of labels, one for each of the {len(indices)} rows "
+                    f"that it was asked about; got {answer!r}."
+                )
             if len(answer) != len(indices):
                 raise ValueError(
                     f"oracle was asked about {len(indices)} rows and returned {len(answer)} labels."

@@ -22,10 +22,8 @@ def as_rows(X: Any) -> Any:
 
 def take(X: Any, rows: Any) -> Any:
     """Return some rows, by a slice (a view where there are views) or by their numbers."""
-    if isinstance(rows, slice) and (isinstance(X, np.ndarray) or sparse.issparse(X)):
-        return X[rows]
     if isinstance(rows, slice):
-        rows = np.arange(*rows.indices(len(X)))
+        return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
     return _safe_indexing(X, rows)
 
 

@@ -73,7 +73,9 @@ class LearnerState:
         if np.ma.isMaskedArray(X):
             raise ValueError("X is a masked array, whose mask would be lost; fill the gaps.")
         X = as_rows(X)
-        if not X.shape or not X.shape[0]:
+        if not X.shape:
+            raise ValueError(f"X must be a table with a row for each sample; got {X.item()!r}.")
+        if not X.shape[0]:
             raise ValueError(f"X: found array with 0 sample(s) (shape={X.shape}).")
         validate_data(self, X, reset=reset, skip_check_array=True)
         return X

@@ -31,6 +31,7 @@ from sksoftmax.active._synthesis_trees import climb_splits
 from sksoftmax.boosting import SoftmaxBoostingClassifier
 
 _REFERENCE = 2000  # rows of the data that distances are measured to
+_SAME = 1e-6  # a distance below which rows are the same, beyond the rounding of distances
 _NEIGHBORS = 500  # rows whose nearest neighbor is looked for
 _LEAST_SEEDS, _SEEDS = 12, 4  # seeds: at least so many, and so many for each row asked for
 
@@ -189,15 +190,20 @@ def _climber(estimator: Any, landscape: Landscape) -> Callable[[np.ndarray], np.
 def _spread(landscape: Landscape, found: np.ndarray, seeds: np.ndarray, n: int) -> np.ndarray:
     """Return the n best by J, not much closer to each other than rows of the data are, if possible.
 
-    Where searches end at the same point, rows on the way to it, and their seeds, stand in.
+    Where searches end at the same point, rows on the way to it, and their seeds, stand in; rows of
+    the data only where there is nothing else.
     """
     seeds = landscape.valid(seeds)
     found = np.vstack([found, landscape.valid(0.5 * (seeds + found)), seeds])
     worth, points = landscape.objective(found), landscape.columns.embed(found)
+    is_new = nearest_distances(points, landscape.columns.embed(landscape.data)) > _SAME
+    order = np.argsort(-worth, kind="stable")
+    # At last rows of the data, and equal rows.
+    wishes = [(order[is_new[order]], least) for least in (0.5 * landscape.unit, _SAME)]
+    wishes += [(order, least) for least in (0.5 * landscape.unit, _SAME, -1.0)]
     chosen: list[int] = []
-    order = np.argsort(-worth, kind="stable").tolist()
-    for least in (0.5 * landscape.unit, 1e-9, -1.0):  # at last, equal ones
-        for i in order:
+    for rows, least in wishes:
+        for i in rows.tolist():
             if len(chosen) == n:
                 break
             distance = np.linalg.norm(points[chosen] - points[i], axis=1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 _GRID, _ROUNDS = 17, 3
+_LEAST = 0.05  # share of the way that is gone at least: a seed is no new row
 
 
 def best_on_segments(landscape: Any, seeds: np.ndarray) -> np.ndarray:
@@ -21,7 +22,7 @@ def best_on_segments(landscape: Any, seeds: np.ndarray) -> np.ndarray:
         np.where(np.isnan(landscape.data), landscape.columns.center, landscape.data)
     )
     ends = _unlike_neighbors(landscape, seeds, data)
-    low, high = np.zeros(len(seeds)), np.ones(len(seeds))
+    low, high = np.full(len(seeds), _LEAST), np.ones(len(seeds))
     for _ in range(_ROUNDS):
         share = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, _GRID)
         rows = landscape.valid(_between(landscape.columns, seeds, ends, share))
@@ -30,7 +31,7 @@ def best_on_segments(landscape: Any, seeds: np.ndarray) -> np.ndarray:
         found = rows.reshape(*share.shape, -1)[np.arange(len(seeds)), at]
         step = (high - low) / (_GRID - 1)
         best = share[np.arange(len(seeds)), at]
-        low, high = np.maximum(best - step, 0), np.minimum(best + step, 1)
+        low, high = np.maximum(best - step, _LEAST), np.minimum(best + step, 1)
     return found
 
 

@@ -58,11 +58,12 @@ def test_a_run_is_query_and_teach_in_turns(blobs):
         lambda y: y,
         lambda y: y.tolist(),
         lambda y: pd.Series(y, index=range(1000, 1000 + len(y))),
+        lambda y: pd.DataFrame({"y": y}),
         lambda y: lambda rows: y[rows],
         lambda y: lambda rows: (y[row] for row in rows),
         lambda y: lambda rows: [int(y[row]) for row in rows],
     ],
-    ids=["array", "list", "series", "function", "generator", "list of a function"],
+    ids=["array", "list", "series", "frame", "function", "generator", "list of a function"],
 )
 def test_every_kind_of_oracle(blobs, oracle):
     X, answers = blobs
@@ -247,6 +248,9 @@ def test_wrong_costs_are_refused(blobs, costs):
         ({"budget": 10, "oracle": [0, 1]}, "oracle has 2 labels, but the pool has 400 rows"),
         ({"budget": 10, "oracle": lambda rows: [1]}, "asked about 10 rows and returned 1"),
         ({"budget": 10, "oracle": lambda rows: iter([1])}, "asked about 10 rows and gave 1"),
+        ({"budget": 10, "oracle": lambda rows: 1}, "oracle must return a list of labels"),
+        ({"budget": 10, "oracle": lambda rows: "0123456789"}, "oracle must return a list"),
+        ({"budget": 10, "oracle": lambda rows: None}, "got None"),
     ],
 )
 def test_wrong_arguments_are_named(blobs, arguments, message):

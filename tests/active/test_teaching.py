@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -444,3 +444,16 @@ def test_clones_and_copies(started):
         np.testing.assert_array_equal(other.query(n_queries=9), learner.query(n_queries=9))
     assert not hasattr(clone(learner), "history_")
     assert "MultinomialLogit" in learner._repr_html_()
+
+
+def test_a_frame_of_one_column_is_taken_with_a_warning(started):
+    X, y, _ = started
+    with pytest.warns(DataConversionWarning, match="one column"):
+        learner = EntropyActiveLearner().fit(X, pd.DataFrame({"y": y}))
+    assert learner.n_labels_ == 30
+
+
+def test_nullable_integers_stay_integers(started):
+    X, y, _ = started
+    for column in (pd.array(y, dtype="Int64"), pd.Series(y, dtype="Int64")):
+        assert EntropyActiveLearner().fit(X, column).classes_.dtype.kind == "i"
