@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from sksoftmax._estimator import check_integer, check_number
+from sksoftmax.active._labels import split_labels
 from sksoftmax.active._learner import EntropyActiveLearner
 from sksoftmax.active._rows import as_rows, take
 
@@ -171,7 +172,10 @@ def compare_strategies(
     check_integer(n_repeats, "n_repeats", "an integer >= 1", at_least=1)
     check_integer(budget, "budget", "an integer >= 1", at_least=1)
     learners = _learners(estimator, strategies, batch_size, n_initial)
-    X, y = as_rows(X), np.asarray(y)
+    X = as_rows(X)
+    y, known = split_labels(y)
+    if not known.all():
+        raise ValueError(f"y: all labels are needed; row {int(np.argmin(known))} has none.")
     rng = check_random_state(random_state)
     seeds = rng.randint(2**31 - 1, size=n_repeats).tolist()
     jobs = [

@@ -83,7 +83,7 @@ class BALD:
         members : list of fitted classifiers
             In their order.
         """
-        if isinstance(self.committee, int):
+        if isinstance(self.committee, (int, np.integer)):
             rng = np.random.default_rng(seed)
             size = len(labeled)
             jobs = [
@@ -113,7 +113,7 @@ def check_criterion(criterion: Any) -> None:
         check_choice(criterion, "criterion", CRITERIA)
         return
     members = criterion.committee
-    if isinstance(members, int):
+    if isinstance(members, (int, np.integer)):
         if isinstance(members, bool) or members < 2:
             raise ValueError(f"criterion: a committee has at least 2 members; got {members!r}.")
     elif not isinstance(members, Sequence) or len(members) < 2:

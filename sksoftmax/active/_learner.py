@@ -193,11 +193,13 @@ class EntropyActiveLearner(
             rows are the pool. None instead of an array: no row has a label.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of all rows; they count once a row has its label.
-        mask : array-like of bool of shape (n_samples, n_classes), default=None
+        mask : array-like of bool of shape (n_samples, n_classes) or (n_classes,), default=None
             True where a class is possible for the row: the others have no part in its score, nor
-            in the fit of an estimator whose `fit` takes a mask. Columns are those of `classes`.
+            in the fit of an estimator whose `fit` takes a mask. Columns are those of `classes`; of
+            a data frame they are matched by name.
         classes : array-like of shape (n_classes,), default=None
-            All labels there can be, sorted: the columns of `mask`. By default those of `y`.
+            All labels there can be: the columns of `mask`, sorted unless that is a data frame. By
+            default those of `y`.
         **params : dict
             Metadata for the estimator's `fit`, with an entry for each row.
 

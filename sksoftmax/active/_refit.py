@@ -58,7 +58,12 @@ def _fit(
             return _calibrated(estimator, labeled, params, folds)
     model = warm_copy(previous, present) if warm else None  # 3
     model = fresh(estimator, warm=warm) if model is None else model
-    return model.fit(labeled.X, labeled.y, **params), None
+    model = model.fit(labeled.X, labeled.y, **params)
+    if not hasattr(model, "classes_"):
+        raise TypeError(
+            f"estimator must be a classifier; {type(model).__name__} has no classes_ once fitted."
+        )
+    return model, None
 
 
 def _fit_params(

@@ -18,6 +18,7 @@ from sksoftmax._estimator import (
     check_n_jobs,
     check_verbose,
 )
+from sksoftmax._targets import check_mask, encode_labels
 from sksoftmax.active._criteria import BALD, check_criterion, disagreement_of, scores_of
 from sksoftmax.active._diversity import DIVERSITIES, best_rows, diverse_rows, first_rows
 from sksoftmax.active._loop import Costs, labels_for
@@ -57,6 +58,8 @@ class LearnerState:
 
     def _check_parameters(self) -> None:
         given = vars(self)
+        if self.estimator is not None and not hasattr(self.estimator, "fit"):
+            raise TypeError(f"estimator must be a classifier or None; got {self.estimator!r}.")
         check_criterion(self.criterion)
         for name in ("batch_size", "n_initial"):
             check_integer(given[name], name, "an integer >= 1", at_least=1)
@@ -109,16 +112,7 @@ class LearnerState:
             return None
         if self._classes is None:
             raise ValueError("mask needs classes in fit, the names of its columns.")
-        values = np.asarray(mask, dtype=bool)
-        values = np.tile(values, (n_rows, 1)) if values.ndim == 1 else values
-        if values.shape != (n_rows, len(self._classes)):
-            raise ValueError(
-                f"mask must have shape {(n_rows, len(self._classes))}, a column for each class; "
-                f"got {values.shape}."
-            )
-        if not values.any(axis=1).all():
-            raise ValueError(f"mask: row {int(np.argmin(values.any(axis=1)))} allows no class.")
-        return values
+        return check_mask(mask, self._classes, n_rows)
 
     # Changes
 
@@ -130,7 +124,7 @@ class LearnerState:
             labels, known = labels_for(y, n_rows, self.unlabeled)  # type: ignore[attr-defined]
         self._classes = None
         if classes is not None:
-            self._classes = np.unique(np.asarray(classes))
+            self._classes, _ = encode_labels(labels, classes, columns=mask)
         elif mask is not None and len(labels):
             self._classes = np.unique(labels)
         mask = self._check_mask(mask, n_rows)

@@ -91,6 +91,12 @@ def test_a_learner_keeps_its_estimator_where_none_is_given(blobs):
     assert found.scores["mine"].mean() < found.scores["random"].mean()
 
 
+def test_all_labels_are_needed(blobs):
+    X, answers = blobs
+    with pytest.raises(ValueError, match="all labels are needed; row 0 has none"):
+        compare_strategies(None, X, [None, *answers[1:]], **OPTIONS)
+
+
 @pytest.mark.parametrize(
     ("strategies", "error"), [("guess", ValueError), (3, TypeError), ([3], TypeError)]
 )

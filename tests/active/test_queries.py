@@ -1,6 +1,7 @@
 """Which rows a query names: the criteria against their formulae, ties, masks, diversity."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import entropy
 from sklearn.base import clone
@@ -233,6 +234,22 @@ def test_a_row_that_allows_no_class_seen_so_far_comes_first(blobs):
     assert scores[0] == pytest.approx(np.log(2))
 
 
+def test_columns_of_a_mask_have_the_order_of_sorted_classes_or_names(blobs):
+    X, answers = blobs
+    y = np.array([None] * 400, dtype=object)
+    y[:40] = np.array(list("abcd"))[answers[:40]]
+    mask = np.ones((400, 4), dtype=bool)
+    mask[100:, 0] = False
+    with pytest.raises(ValueError, match="classes must be sorted"):
+        EntropyActiveLearner().fit(X, y, mask=mask, classes=list("bacd"))
+    named = pd.DataFrame(mask, columns=list("abcd"))[list("dbac")]
+    queries = [
+        EntropyActiveLearner(random_state=0).fit(X, y, mask=given, classes=list("abcd")).query()
+        for given in (mask, named)
+    ]
+    np.testing.assert_array_equal(*queries)
+
+
 def test_a_mask_without_classes_names_no_columns(blobs):
     X, _ = blobs
     with pytest.raises(ValueError, match="mask needs classes in fit"):
@@ -242,7 +259,9 @@ def test_a_mask_without_classes_names_no_columns(blobs):
 def test_a_label_that_is_not_among_the_classes_is_refused(started):
     X, y, _ = started
     learner = EntropyActiveLearner()
-    with pytest.raises(ValueError, match=r"labels \[3\] that are not in classes: \[0, 1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"labels \[3\] that are not among the classes \[0, 1, 2\]"
+    ):
         learner.fit(X, y, classes=[0, 1, 2])
     learner.fit(X, y, classes=range(5))
     with pytest.raises(ValueError, match="labels \\[9\\] that are not in classes"):

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -263,6 +264,12 @@ def test_few_labels_of_many_classes_are_no_reason_to_warn(rng):
         learner = EntropyActiveLearner(calibrate=calibrate, random_state=0)
         learner.run(X, answers, budget=14)
         assert len(learner.classes_) > 7
+
+
+@pytest.mark.parametrize("estimator", ["logit", LinearRegression()])
+def test_what_is_no_classifier_is_refused(blobs, estimator):
+    with pytest.raises(TypeError, match="estimator must be a classifier"):
+        EntropyActiveLearner(estimator).fit(*blobs)
 
 
 # --- refits ---------------------------------------------------------------------------------------
