@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 
 from sksoftmax import _kernel
 from sksoftmax._responses import of_estimator, row_errors, sliced
 from sksoftmax.active._rows import take
+from sksoftmax.linear import MultinomialLogit
 
 _BLOCK_ENTRIES = 1 << 20
 _LEAST_ROWS = 1024
@@ -61,8 +64,13 @@ class Classifier:
 
     def logits(self, X: Any, params: dict[str, Any] | None = None) -> np.ndarray:
         """Return the logits of all rows, (n_rows, n_classes) float64; -inf: no probability."""
-        found = of_estimator(self.estimator, X, self.classes, self.method, params or {})
-        return np.ascontiguousarray(found.logits)
+        arguments = (self.estimator, X, self.classes, self.method, params or {})
+        if isinstance(self.estimator, MultinomialLogit):
+            # It finds rows that are not finite by their logits: another look at X is not needed,
+            # except to say what is wrong.
+            with suppress(ValueError), config_context(assume_finite=True):
+                return np.ascontiguousarray(of_estimator(*arguments).logits)
+        return np.ascontiguousarray(of_estimator(*arguments).logits)
 
     def blocks(
         self, X: Any, mask: np.ndarray | None = None, params: dict[str, Any] | None = None

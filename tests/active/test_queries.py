@@ -121,6 +121,19 @@ def test_blocks_change_nothing(started, monkeypatch):
         np.testing.assert_array_equal(whole[1], parts[1])
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize(("cell", "message"), [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "inf")])
+def test_a_pool_row_that_is_not_finite_is_an_error(started, n_classes, cell, message):
+    X, y, answers = started
+    y[:30] = answers[:30] % n_classes
+    learner = EntropyActiveLearner(random_state=0).fit(X, y)
+    X = X.copy()
+    X[200, 1] = cell
+    for rows in (X, X.astype(np.float32)):
+        with pytest.raises(ValueError, match=f"Input X contains {message}"):
+            learner.query(rows)
+
+
 # --- ties and seeds -------------------------------------------------------------------------------
 
 
@@ -328,3 +341,14 @@ def test_diversity_of_texts_is_refused_with_a_way_out():
     with pytest.raises(ValueError, match="put the vectorizer outside"):
         learner.query()
     assert learner.set_params(diversity=None).query()[0] in (2, 3)
+
+
+def test_for_two_classes_the_three_criteria_rank_alike(started):
+    X, y, answers = started
+    y[:30] = answers[:30] % 2
+    queries = [
+        EntropyActiveLearner(criterion=criterion, random_state=0).fit(X, y).query(n_queries=50)
+        for criterion in ("entropy", "margin", "least_confident")
+    ]
+    np.testing.assert_array_equal(queries[0], queries[1])
+    np.testing.assert_array_equal(queries[0], queries[2])

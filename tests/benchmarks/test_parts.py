@@ -170,7 +170,7 @@ def test_queries_agree_with_the_peers_and_warm_refits_with_cold_ones():
     table = active.run(TINY)
 
     tools = cells(table, "tool")
-    assert tools[:3] == ["decision_function", "ours", "ours"]
+    assert tools[:3] == ["its model", "ours", "ours"]
     assert ("modAL" in tools) == (not any("modAL" in note for note in table.notes))
 
 
