@@ -124,13 +124,14 @@ def run_loop(learner: Any, oracle: Oracle, costs: Costs, test: tuple[Any, Any] |
             asked = time.perf_counter()
             labels, error = oracle(indices)  # 3
             n = len(labels)
-            learner._learn(
-                indices[:n],
-                labels,
-                scores=scores[:n],
-                cost=costs.of(indices[:n]),
-                query_seconds=asked - start,
-            )
+            if n:
+                learner._learn(
+                    indices[:n],
+                    labels,
+                    scores=scores[:n],
+                    cost=costs.of(indices[:n]),
+                    query_seconds=asked - start,
+                )
             if error is not None:
                 raise error
             _fit_and_look(learner, rules, test)  # 4

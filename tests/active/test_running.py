@@ -117,6 +117,7 @@ def test_an_oracle_that_raises_loses_nothing_and_the_run_goes_on(blobs, error, p
 
     assert run.labeled_indices_.tolist() == person.asked
     assert run.n_labels_ == len(person.asked) == patience
+    assert all(record["labels"] for record in run.history_)
     assert run.stop_reason_ == "interrupted"
     if pickled:
         run = pickle.loads(pickle.dumps(run))
@@ -179,6 +180,16 @@ def test_labels_survive_a_fit_that_is_interrupted(blobs):
     run.run(X, oracle, budget=30)
     assert len(set(asked)) == run.n_labels_ == 30
     assert "fit_seconds" in run.history_[2 - 1]
+
+
+@pytest.mark.parametrize("convert", [np.array, lambda X: np.array(X, dtype=object), pd.DataFrame])
+def test_the_same_rows_are_the_same_pool_also_with_gaps(blobs, convert):
+    X, answers = blobs
+    X = np.where(np.arange(X.size).reshape(X.shape) % 7, X, np.nan).tolist()
+    forest = RandomForestClassifier(5, random_state=0)  # takes NaN
+    run = learner(estimator=forest).run(convert(X), answers, budget=15)
+    run.run(convert(X), answers, budget=30)
+    assert len(set(run.labeled_indices_.tolist())) == 30
 
 
 def test_a_pool_of_other_rows_takes_the_place_of_the_first(blobs):
