@@ -22,20 +22,25 @@ class Setting:
 
 @dataclass(frozen=True)
 class Timing:
-    """Over all timed calls, in seconds: medians (CPU time is summed over threads) and the shortest.
+    """Over all timed calls, in seconds: medians, and the shortest; CPU is summed over threads.
 
-    Calls of a few milliseconds are compared by the shortest: other work on the machine, which takes
-    a core away for as long, does not reach it.
+    Calls of a few milliseconds are compared by the shortest (`least`): other work on the machine,
+    which takes a core away for as long, does not reach it.
     """
 
     wall: float
     cpu: float
-    shortest: float
+    shortest_wall: float
+    shortest_cpu: float
 
     @classmethod
     def of(cls, calls):
         """From a list of (wall, CPU)."""
-        return cls(*np.median(calls, axis=0), np.min(calls, axis=0)[0])
+        return cls(*np.median(calls, axis=0), *np.min(calls, axis=0))
+
+    def least(self, n_threads):
+        """The shortest call: with one thread in CPU time, which waits for nobody."""
+        return self.shortest_cpu if n_threads == 1 else self.shortest_wall
 
 
 def take_turns(calls, *, rounds, repeats=1, warm=0.03, pause=0.05, seconds=math.inf):
