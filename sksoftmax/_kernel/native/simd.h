@@ -186,7 +186,7 @@ template <class T>
 constexpr int kPiece = 16 / sizeof(T);  // entries
 
 template <class T>
-SKSOFTMAX_INLINE Vec<T> load_pieces(const T* p, std::int64_t stride) {
+SKSOFTMAX_INLINE Vec<T> load_pieces(const T* p, [[maybe_unused]] std::int64_t stride) {
 #if defined(__AVX512F__)
   const auto piece = [=](int i) SKSOFTMAX_INLINE_LAMBDA {
     return _mm_loadu_ps(reinterpret_cast<const float*>(p + i * stride));
@@ -206,7 +206,7 @@ SKSOFTMAX_INLINE Vec<T> load_pieces(const T* p, std::int64_t stride) {
 }
 
 template <class T>
-SKSOFTMAX_INLINE void store_pieces(T* p, Vec<T> v, std::int64_t stride) {
+SKSOFTMAX_INLINE void store_pieces(T* p, Vec<T> v, [[maybe_unused]] std::int64_t stride) {
 #if defined(__AVX512F__)
   const auto at = [=](int i) SKSOFTMAX_INLINE_LAMBDA {
     return reinterpret_cast<float*>(p + i * stride);
