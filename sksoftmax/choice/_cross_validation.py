@@ -11,7 +11,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 
 from sksoftmax._estimator import check_flag, check_integer
-from sksoftmax.choice._estimate import number_groups
 from sksoftmax.choice._long import (
     alternatives_of_rows,
     check_frame,
@@ -21,6 +20,7 @@ from sksoftmax.choice._long import (
     id_column,
     take_rows,
 )
+from sksoftmax.inference._clusters import number_groups
 
 
 def cross_validate_long(

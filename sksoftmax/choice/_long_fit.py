@@ -14,7 +14,7 @@ from sksoftmax._estimator import restores_on_failure
 from sksoftmax._objective import Choices, UtilityObjective
 from sksoftmax._targets import check_sample_weight
 from sksoftmax.choice._columns import find_columns, float_column
-from sksoftmax.choice._estimate import _MOST_CELLS, Observed, number_groups
+from sksoftmax.choice._estimate import _MOST_CELLS, Observed
 from sksoftmax.choice._long import (
     Cases,
     alternatives_of_rows,
@@ -28,6 +28,7 @@ from sksoftmax.choice._long import (
     take_rows,
 )
 from sksoftmax.choice._model import FitsChoices, Settings
+from sksoftmax.inference._clusters import number_groups
 from sksoftmax.inference._estimate import Design, Estimate
 
 

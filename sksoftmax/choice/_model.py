@@ -20,8 +20,9 @@ from sksoftmax.choice._columns import (
     read_cases,
     utilities_of,
 )
-from sksoftmax.choice._estimate import Observed, make_estimate, number_groups
+from sksoftmax.choice._estimate import Observed, make_estimate
 from sksoftmax.choice._specification import Specification, parse_utilities
+from sksoftmax.inference._clusters import number_groups
 from sksoftmax.inference._estimate import Design, Estimate
 
 

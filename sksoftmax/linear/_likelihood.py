@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils import check_array
 
 from sksoftmax import _kernel
 from sksoftmax._estimator import check_features_and_labels, iteration_progress
 from sksoftmax._objective import LinearObjective
 from sksoftmax._solvers import Problem, solve_linear
 from sksoftmax._targets import Targets, encode_targets
+from sksoftmax.inference._clusters import number_groups
 from sksoftmax.inference._constants import constants_loglik
 from sksoftmax.inference._covariance import generalized_inverse
 from sksoftmax.inference._estimate import Estimate, WeightType, data_key
@@ -97,7 +97,7 @@ class Likelihood:
             classes=classes,
         )
         worker.classes_ = targets.classes
-        clusters = None if groups is None else _clusters(groups, X.shape[0])
+        clusters = None if groups is None else number_groups(groups, X.shape[0], "groups")
         return cls(worker, X, targets, weight_type, clusters)
 
     def of_classes(self, kept: list[int]) -> Likelihood:
@@ -328,17 +328,6 @@ def _gradient_norm(at: _Place) -> float:
     _, gradient = at.objective.loss_gradient(at.solver_theta)
     spread = np.sqrt(at.objective.variances())
     return float(np.abs(gradient / np.where(spread > 0, spread, 1.0)).max())
-
-
-def _clusters(groups: Any, n_samples: int) -> np.ndarray:
-    """The number of the cluster of each row."""
-    labels = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
-    if labels.shape != (n_samples,):
-        raise ValueError(
-            f"groups must have shape (n_samples,) = ({n_samples},), a cluster for each row of X; "
-            f"got shape {labels.shape}."
-        )
-    return np.unique(labels, return_inverse=True)[1]
 
 
 def parameter_names(worker: Any, labels: Iterable[Any]) -> tuple[str, ...]:

@@ -172,6 +172,15 @@ def test_groups_are_one_label_per_row(data):
         ML.infer(*data, groups=["x", "y", "z"])
 
 
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
+def test_a_missing_group_is_an_error_that_names_its_row(data, missing):
+    groups = np.arange(500).astype(object)
+    groups[7] = missing
+
+    with pytest.raises(ValueError, match="groups: row 7 is missing"):
+        ML.infer(*data, groups=groups)
+
+
 def test_the_order_of_rows_and_clusters_does_not_matter(data):
     """xlogit needs the rows of a person to follow each other."""
     X, y = data
