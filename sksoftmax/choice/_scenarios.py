@@ -24,7 +24,7 @@ _SHARE_TOLERANCE, _MOST_STEPS = 1e-12, 100
 class Simulation:
     """Choice probabilities in a scenario.
 
-    Attributes
+    Parameters
     ----------
     classes : ndarray of shape (n_alternatives,)
         The alternatives of the scenario, sorted.
