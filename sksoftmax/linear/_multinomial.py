@@ -95,6 +95,8 @@ class MultinomialLogit(InfersByLikelihood, LinearClassifier):
 
     See Also
     --------
+    OneVsRestLogit : A binary logit for each class instead; also for rows with several labels.
+    sksoftmax.OneVsRestComparator : Both on the same data, and what the difference is.
     sklearn.linear_model.LogisticRegression : The same model for labels, with L1 penalties too.
     sksoftmax.metrics.LogLossScorer : Log-loss for model selection, with offsets and masks.
     sksoftmax.functional.cross_entropy : The loss as a function of arrays.
