@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sksoftmax._class_weights import weigh_classes
 from sksoftmax._objective import Choices, UtilityObjective
 from sksoftmax._solvers import ChoiceFit, solve_choice
-from sksoftmax._targets import check_sample_weight, known_codes, label_text, weigh_classes
+from sksoftmax._targets import check_sample_weight, known_codes, label_text
 from sksoftmax.choice._columns import (
     CaseTable,
     as_table,

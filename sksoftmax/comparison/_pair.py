@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 
+from sksoftmax._class_weights import balanced_weights
 from sksoftmax._responses import sliced
-from sksoftmax._targets import balanced_weights
 from sksoftmax.linear import MultinomialLogit, OneVsRestLogit
 
 

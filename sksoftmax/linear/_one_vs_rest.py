@@ -9,11 +9,12 @@ import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.utils.validation import check_is_fitted
 
+from sksoftmax._class_weights import given_weights
 from sksoftmax._estimator import check_features, restores_on_failure
 from sksoftmax._indicators import encode_indicators, is_indicator_table
 from sksoftmax._objective import OneVsRestObjective
 from sksoftmax._solvers import solve_one_vs_rest
-from sksoftmax._targets import Targets, given_weights
+from sksoftmax._targets import Targets
 from sksoftmax.linear._base import LinearClassifier
 
 __all__ = ["OneVsRestLogit"]
