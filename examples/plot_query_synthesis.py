@@ -39,9 +39,9 @@ models = {
 # %%
 # The shade is the entropy. With ``plausibility=0`` and no bounds the queries crowd where it is
 # largest, whether there are wines or not: the linear model asks about the one point at which all
-# three growers are equally probable (found in closed form), again and again. With the default, a
-# query costs a nat if it is as far from the nearest wine as wines are from each other, and the
-# queries stay among the wines, along all the boundaries.
+# three growers are equally probable (found in closed form) and about points beside it. With the
+# default, a query costs a nat if it is as far from the nearest wine as wines are from each other,
+# and the queries stay among the wines, along all the boundaries.
 
 
 def draw(ax, name, model):
