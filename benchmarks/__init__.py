@@ -8,6 +8,7 @@ in a minute; ``make bench`` and ``make bench ONLY=fit QUICK=1`` do the same. One
 ``loss_gradient``      cross-entropy and its gradient beside scikit-learn's ``HalfMultinomialLoss``
 ``fit``                ``MultinomialLogit`` beside each solver of ``LogisticRegression``
 ``one_vs_rest``        ``OneVsRestLogit`` beside ``OneVsRestClassifier(LogisticRegression())``
+``choice``             ``ConditionalLogit`` beside xlogit and statsmodels
 ``side_by_side``       two fits in two processes at once, beside the same two one after the other
 ``boosting_*``         ``SoftmaxBoostingClassifier`` beside LightGBM, XGBoost, CatBoost and
                        scikit-learn: time to a log-loss, defaults, prediction, cost, where it goes
@@ -25,7 +26,7 @@ own each, and `report` writes the tables to the terminal and into ``docs/perform
 """
 
 PARTS = (
-    *("softmax", "loss_gradient", "fit", "one_vs_rest", "side_by_side"),
+    *("softmax", "loss_gradient", "fit", "one_vs_rest", "choice", "side_by_side"),
     *("boosting_time", "boosting_defaults", "boosting_predict", "boosting_growth"),
     *("boosting_profile", "calibration", "calibration_error", "active", "active_labels"),
 )

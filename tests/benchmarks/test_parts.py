@@ -19,6 +19,7 @@ from benchmarks import (  # noqa: E402  (the path comes first)
     active_labels,
     calibration,
     calibration_error,
+    choice,
     fit,
     harness,
     loss_gradient,
@@ -255,3 +256,11 @@ def test_a_section_names_machine_versions_threads_and_command():
 
     for part in ("## Title", "2 threads each", "2.00x", "numpy", "cores", "make bench ONLY=fit"):
         assert part in text
+
+
+def test_conditional_logits_agree_and_xlogit_may_be_missing():
+    table = choice.run(TINY)
+
+    assert cells(table, "problem")[0].startswith("300 x 4")
+    assert "-" not in cells(table, "ours, wide")[0]
+    assert "MiB" in cells(table, "memory")[-1]
