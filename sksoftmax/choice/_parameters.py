@@ -83,19 +83,40 @@ class NamedValues:
     __hash__ = None  # type: ignore[assignment]  # compared by value
 
     def keys(self) -> list[Any]:
-        """Return the names."""
+        """Return the names.
+
+        Returns
+        -------
+        names : list
+        """
         return self.index.tolist()
 
     def items(self) -> list[tuple[Any, float]]:
-        """Return pairs of name and number."""
+        """Return pairs of name and number.
+
+        Returns
+        -------
+        items : list of tuple
+        """
         return list(zip(self.index.tolist(), self.values.tolist(), strict=True))
 
     def to_dict(self) -> dict[Any, float]:
-        """Return a dictionary."""
+        """Return a dictionary.
+
+        Returns
+        -------
+        values : dict of float
+        """
         return dict(self.items())
 
     def to_series(self) -> Any:
-        """Return a pandas Series (pandas must be installed)."""
+        """Return a pandas Series (pandas must be installed).
+
+        Returns
+        -------
+        series : pandas.Series
+            Indexed by the names.
+        """
         import pandas as pd  # the extra `pandas`
 
         return pd.Series(self.values.copy(), index=self.keys(), name=self.name or None)
