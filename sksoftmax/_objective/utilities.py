@@ -141,8 +141,9 @@ class UtilityObjective:
             largest = np.maximum(choices.values.max(axis=0), -choices.values.min(axis=0))
         self.largest = largest
         exponent = np.frexp(np.where(largest > 0, largest, 1.0))[1]
-        self.scale = np.ldexp(1.0, -np.clip(exponent, -1000, 1000))
         self.alpha = np.zeros(self.n_parameters) if alpha is None else np.asarray(alpha)
+        smallest = np.where(self.alpha > 0, -300, -1000)  # the penalty's scale is a square
+        self.scale = np.ldexp(1.0, -np.clip(exponent, smallest, 1000))
         with np.errstate(over="ignore"):
             self.ridge = np.where(self.alpha > 0, self.alpha * self.scale * self.scale, 0.0)
         self.weight_sum = choices.weight_sum

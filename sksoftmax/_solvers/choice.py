@@ -249,11 +249,11 @@ def _recession(search, outcome, theta) -> np.ndarray:
     separated = np.zeros(choices.n_entries, dtype=bool)
     while True:
         reduced = objective.with_choices(choices.keeping(kept))
-        direction = _separating_direction(reduced, loose)  # 2
-        if direction is None:
+        losing = _losing_entries(reduced, loose)  # 2
+        if not losing.any():
             break
         lost = np.zeros(choices.n_entries, dtype=bool)
-        lost[kept] = -reduced.utilities(direction) > _GAIN
+        lost[kept] = losing
         separated |= lost
         kept &= ~lost
     if not separated.any():
@@ -274,43 +274,33 @@ def _is_suspect(search, outcome) -> bool:
     return bool(np.abs(search.objective.utilities(full)).max() > _RECESSION)
 
 
-def _separating_direction(objective, loose) -> np.ndarray | None:
-    """Theta with entries in [-1, 1], zero but for the loose ones, that separates; or None.
+def _losing_entries(objective, loose) -> np.ndarray:
+    """Entries that lose for ever along a direction of the loose parameters on which no choice
+    loses to any entry, bool (n_entries,); none where there is no such direction.
 
-    maximise sum_i g_i,  g_i = (x_chosen - x_i)' theta / |x_chosen - x_i|_max,  subject to g >= 0
+    maximise sum_i g_i,  g_i = (x_chosen - x_i)' d / |x_chosen - x_i|_max,  g >= 0,  |d| <= 1
 
     Constraints are a sample of the entries at first; those that contradict the answer are added
     until none does.
     """
-    rows, total = _scaled_differences(objective, loose)
-    if not total.any():
-        return None
+    rows = -objective.differences(slice(0, objective.choices.n_cases))[:, loose]
+    differs = rows.any(axis=1)
+    rows = rows[differs]
+    rows /= np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    total, losing = rows.sum(axis=0), np.zeros(len(differs), dtype=bool)
     seen = np.zeros(len(rows), dtype=bool)
     seen[:: max(1, len(rows) // _MOST_CONSTRAINTS)] = True
-    while True:
+    contradict = seen
+    while total.any() and contradict.any():
         bounds = np.zeros(int(seen.sum()))
         found = linprog(-total / np.abs(total).max(), -rows[seen], bounds, bounds=(-1, 1))
-        if found.x is None or not np.abs(found.x).max() > _GAIN:
-            return None
+        if found.x is None:
+            return losing
         gains = rows @ found.x
         contradict = (gains < -_LOSS) & ~seen
-        if not contradict.any():
-            break
         seen |= contradict
-    if gains.max() <= _GAIN:
-        return None
-    theta = objective.zeros()
-    theta[0, loose] = np.where(np.abs(found.x) > _LOSS, found.x, 0.0)
-    return theta
-
-
-def _scaled_differences(objective, loose) -> tuple[np.ndarray, np.ndarray]:
-    """The x_chosen - x_j of the loose parameters that differ, scaled to a largest entry of 1; and
-    the sum of them."""
-    rows = -objective.differences(slice(0, objective.choices.n_cases))[:, loose]
-    rows = rows[rows.any(axis=1)]
-    rows /= np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    return rows, rows.sum(axis=0)
+        losing[differs] = gains > _GAIN
+    return losing
 
 
 # --- what the user should know ---

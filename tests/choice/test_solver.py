@@ -274,3 +274,13 @@ def test_long_data_are_fitted_alike(rng):
     assert_array_equal(
         solve_choice(UtilityObjective(long)).params, solve_choice(objective_of(problem)).params
     )
+
+
+def test_a_search_for_separation_ends_where_differences_are_tiny(rng):
+    """Rows of one sign and of very different sizes: what is lost is judged by each row's own."""
+    problem = make_problem(rng, 4, 2, 2)
+    x = np.zeros((4, 2, 2))
+    x[np.arange(4), problem.chosen] = [[1.0, 0.0], [1e-8, 0.0], [0.0, 1.0], [0.0, 1e-9]]
+    fit = solve_choice(objective_of(replace(problem, x=x)))
+    assert kinds(fit) == ["separation"]
+    assert not fit.is_estimable.any()
