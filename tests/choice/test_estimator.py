@@ -1,7 +1,6 @@
 """ConditionalLogit: what its parameters mean, and what it predicts."""
 
 import pickle
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -14,42 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sksoftmax import ConditionalLogit, MultinomialLogit
 from sksoftmax.choice import linear_utilities
 
-UTILITIES = {
-    "train": {"asc_train": 1, "time": "train_time", "cost": "train_cost"},
-    "sm": {"time": "sm_time", "cost": "sm_cost"},
-    "car": {"asc_car": 1, "time": "car_time", "cost": "car_cost", "income": "income"},
-}
-AVAILABILITY = {"train": "train_open", "car": "car_open"}
-
-
-def trips(rng, n=400):
-    """(X, y): a frame with attributes, availability, and what no model needs."""
-    X = pd.DataFrame({f"{a}_{x}": rng.random(n) for a in UTILITIES for x in ("time", "cost")})
-    X["income"] = rng.random(n)
-    X["train_open"] = (rng.random(n) < 0.8).astype(int)
-    X["car_open"] = rng.random(n) < 0.9
-    X["person"] = [f"p{i}" for i in rng.integers(n // 4, size=n)]
-    utility = np.column_stack(
-        [
-            X["car_income"]
-            if "car_income" in X
-            else 0.5 - X["car_time"] - 2 * X["car_cost"] + X["income"],
-            -X["sm_time"] - 2 * X["sm_cost"],
-            -0.5 - X["train_time"] - 2 * X["train_cost"],
-        ]
-    ) + rng.gumbel(size=(n, 3))
-    utility[~X["car_open"], 0] = utility[X["train_open"] == 0, 2] = -np.inf
-    return X, np.array(["car", "sm", "train"])[utility.argmax(axis=1)]
-
-
-def fitted(rng, **options):
-    X, y = trips(rng)
-    return X, y, ConditionalLogit(UTILITIES, availability=AVAILABILITY, **options).fit(X, y)
-
-
-def errors_of(model, kind="hessian", **how):
-    """Standard errors of all parameters."""
-    return model.results_.with_covariance(kind, **how).standard_errors
+from .trips import AVAILABILITY, UTILITIES, errors_of, fitted, trips
 
 
 def test_alternatives_are_sorted_and_parameters_stand_as_they_first_appear(rng):
@@ -313,120 +277,6 @@ def test_the_order_of_alternatives_and_the_units_of_columns_do_not_matter(rng):
     scaled.fit(X.assign(**{c: X[c] * 1e6 for c in costs}), y)
     assert_allclose(scaled.params_["cost"] * 1e6, model.params_["cost"], rtol=1e-9)
     assert scaled.n_iter_ == model.n_iter_
-
-
-# --- missing values and availability ---
-
-
-def test_missing_values_matter_only_where_they_are_used(rng):
-    X, y, model = fitted(rng)
-    closed = X["train_open"] == 0
-    X.loc[closed, ["train_time", "train_cost"]] = np.nan
-    X.loc[~X["car_open"], "car_cost"] = np.inf
-    X["person"] = None
-    again = ConditionalLogit(UTILITIES, availability=AVAILABILITY).fit(X, y)
-    assert again.params_ == model.params_
-    assert np.isfinite(again.predict_proba(X)).all()
-    row = int(np.flatnonzero(~closed)[0])
-    X.loc[row, "train_time"] = np.nan
-    message = f"column 'train_time' is nan in row {row}, where alternative 'train' is available"
-    with pytest.raises(ValueError, match=message):
-        again.fit(X, y)
-    with pytest.raises(ValueError, match=message):
-        again.predict(X)
-
-
-def test_missing_availability_is_an_error(rng):
-    X, y = trips(rng)
-    X["train_open"] = X["train_open"].astype(float)
-    X.loc[5, "train_open"] = np.nan
-    with pytest.raises(ValueError, match=r"'train_open' must hold 1 .* row 5 holds nan"):
-        ConditionalLogit(UTILITIES, availability=AVAILABILITY).fit(X, y)
-    X.loc[5, "train_open"] = 2
-    with pytest.raises(ValueError, match="row 5 holds 2"):
-        ConditionalLogit(UTILITIES, availability=AVAILABILITY).fit(X, y)
-
-
-def test_a_chosen_alternative_that_is_unavailable_names_rows(rng):
-    X, y = trips(rng)
-    X.loc[[3, 8], "train_open"] = 0
-    y[[3, 8]] = "train"
-    message = r"chosen alternative is unavailable in rows 3 \('train'\), 8 \('train'\)"
-    with pytest.raises(ValueError, match=message):
-        ConditionalLogit(UTILITIES, availability=AVAILABILITY).fit(X, y)
-
-
-def test_a_row_without_alternatives_cannot_be_predicted(rng):
-    X, y = trips(rng)
-    everything = {**AVAILABILITY, "sm": "sm_open"}
-    X["sm_open"] = 1
-    model = ConditionalLogit(UTILITIES, availability=everything).fit(X, y)
-    X.loc[7, ["sm_open", "train_open"]] = 0
-    X.loc[7, "car_open"] = False
-    with pytest.raises(ValueError, match="row 7 has no available alternative"):
-        model.predict(X)
-
-
-def test_cases_with_one_alternative_are_kept_and_counted_apart(rng):
-    X, y, _ = fitted(rng)
-    alone = X.iloc[:20].assign(train_open=0, car_open=False)
-    both, labels = pd.concat([X, alone], ignore_index=True), np.append(y, ["sm"] * 20)
-    model = ConditionalLogit(UTILITIES, availability=AVAILABILITY).fit(X, y)
-    more = ConditionalLogit(UTILITIES, availability=AVAILABILITY).fit(both, labels)
-    assert_allclose(np.asarray(more.params_), np.asarray(model.params_), rtol=1e-10)
-    assert_allclose(more.loglik_, model.loglik_)
-    assert more.results_.n_forced == model.results_.n_forced + 20
-
-
-# --- what cannot be estimated ---
-
-
-def test_an_alternative_nobody_chose_stays_and_is_named(rng):
-    X, y = trips(rng)
-    kept = y != "train"
-    model = ConditionalLogit(UTILITIES, availability=AVAILABILITY)
-    with pytest.warns(ConvergenceWarning, match=r"asc_train have no finite.*chose 'train'"):
-        model.fit(X[kept], y[kept])
-    assert model.classes_.tolist() == ["car", "sm", "train"]
-    errors = pd.Series(model.results_.standard_errors, model.params_.keys())
-    assert errors.index[errors.isna()].tolist() == ["asc_train"]
-    assert (model.predict_proba(X)[:, 2] < 1e-6).all()
-    rest = ConditionalLogit(
-        {label: UTILITIES[label] for label in ("sm", "car")}, availability={"car": "car_open"}
-    ).fit(X[kept], y[kept])
-    for name, value in rest.params_.items():
-        assert_allclose(model.params_[name], value, rtol=1e-5)
-
-
-def test_an_alternative_nobody_chose_without_a_constant_is_no_trouble(rng):
-    X, y = trips(rng)
-    kept = y != "sm"
-    utilities = {**UTILITIES, "sm": {"time": "sm_time", "cost": "sm_cost"}}
-    del utilities["train"]["asc_train"]
-    del utilities["car"]["asc_car"]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            model = ConditionalLogit(utilities, availability=AVAILABILITY).fit(X[kept], y[kept])
-        assert np.isfinite(model.results_.standard_errors).all()
-    finally:
-        utilities["train"]["asc_train"] = utilities["car"]["asc_car"] = 1
-
-
-def test_constants_for_all_alternatives_are_not_identified(rng):
-    X, y, model = fitted(rng)
-    utilities = {**UTILITIES, "sm": {"asc_sm": 1, **UTILITIES["sm"]}}
-    with pytest.warns(ConvergenceWarning, match="asc_train, asc_sm, asc_car are not ident"):
-        loose = ConditionalLogit(utilities, availability=AVAILABILITY).fit(X, y)
-    assert_allclose(loose.loglik_, model.loglik_)
-    assert_allclose(loose.predict_proba(X), model.predict_proba(X), rtol=1e-7)
-    constants = np.asarray(loose.params_[["asc_train", "asc_sm", "asc_car"]])
-    assert_allclose(constants.sum(), 0, atol=1e-9)  # the smallest norm
-    errors = dict(zip(loose.params_.keys(), loose.results_.standard_errors, strict=True))
-    expected = dict(zip(model.params_.keys(), model.results_.standard_errors, strict=True))
-    for name in ("time", "cost", "income"):
-        assert_allclose(errors[name], expected[name], rtol=1e-7)
-    assert np.isnan([errors[name] for name in ("asc_train", "asc_sm", "asc_car")]).all()
 
 
 # --- life of the object ---
