@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulae without the network, for readers too
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "myst_parser",  # performance.md is written by `make bench`
@@ -36,6 +37,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"sksoftmax {version}"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
+ALONE = ("start", "theory", "performance", "migrating", "contributing")  # nothing beside them
+html_sidebars = {page: [] for page in ALONE}
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -11,7 +11,7 @@ from pathlib import Path
 SECTION = re.compile(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", re.S)
 TABLE = re.compile(r"\*\*(.+?)\*\*\n\n((?:\|.*\|\n)+)")
 RATIO = re.compile(r"([\d.]+)x(?: \((>=|<=) ([\d.]+): (met|SHORT)\))?$")
-OTHERS = "copy"  # a floor, not a tool that one could use instead
+FLOORS = {"copy", "sum"}  # bounds, not tools that one could use instead
 
 
 @dataclass
@@ -34,7 +34,7 @@ def comparisons(table):
         label = " ".join(cell for cell in cells[: _first_number(rows)] if cell not in ("", "-"))
         for column, cell in zip(head, cells, strict=True):
             names = column.split(" / ")
-            if len(names) != 2 or OTHERS in names:
+            if len(names) != 2 or FLOORS & set(names):
                 continue
             found = RATIO.match(cell)
             if not found or float(found[1]) == 0:
@@ -66,13 +66,12 @@ def losses(text):
     for _, body in SECTION.findall(text):
         title = re.search(r"^## (.*)$", body, re.M)[1]
         for threads, table in TABLE.findall(body):
-            for c in comparisons(table):
-                if c.short or c.faster < 1:
-                    reason = "slower" if c.faster < 1 else "short of its target"
-                    lines.append(
-                        f"- [{title}](#{_anchor(title)}), {threads}, {c.row}: "
-                        f"{c.cell.replace('SHORT', 'short')} ({reason})"
-                    )
+            where = f"- [{title}](#{_anchor(title)}), {threads}"
+            lines += [
+                f"{where}, {c.row}: {c.cell.replace('SHORT', 'short')}"
+                for c in comparisons(table)
+                if c.short or c.faster < 1
+            ]
     if not lines:
         return ""
     return (
