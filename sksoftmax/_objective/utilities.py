@@ -275,7 +275,8 @@ class UtilityObjective:
         return (sums / self.weight_sum + self.ridge * theta[0])[None, :]
 
     def _in_params(self, square) -> np.ndarray:
-        return square / self.scale[:, None] / self.scale
+        with np.errstate(over="ignore"):  # of tiny columns; the estimator looks for it
+            return square / self.scale[:, None] / self.scale
 
     def _run(self, name, theta, *, sums=None, rows_out=None, cases=None, weight=None):
         out = None if sums is None else np.zeros(sums)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sksoftmax._estimator import check_finite
 from sksoftmax._objective import UtilityObjective
 from sksoftmax.inference._constants import constants_loglik
 from sksoftmax.inference._estimate import Estimate, data_key
@@ -61,6 +62,7 @@ def make_estimate(
     objective = observed.objective
     theta = objective.pack(params)
     loglik, score, information = objective.likelihood(theta, derivatives)
+    check_finite(information=information)
     products, weighted, clusters, n_clusters = _score_products(observed, theta)
     sizes = np.diff(objective.choices.row_ptr)
     weight = np.ones(len(sizes)) if observed.weight is None else observed.weight

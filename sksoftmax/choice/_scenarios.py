@@ -231,7 +231,7 @@ def _constants_for(
             return constants
         curvature = np.diag(weight @ proba) - (proba.T * weight) @ proba
         step = np.zeros(len(wanted))
-        step[free] = -np.linalg.lstsq(curvature[np.ix_(free, free)], gap[free])[0]
+        step[free] = -np.linalg.lstsq(curvature[np.ix_(free, free)], gap[free], rcond=None)[0]
         size, limit = 1.0, np.abs(step).max()
         size = min(1.0, 10.0 / limit) if limit > 0 else 1.0
         while size > 1e-10:

@@ -15,8 +15,8 @@ def column_values(X: Any, column: Any) -> np.ndarray:
             raise ValueError(f"column={column!r}: X has the columns {_shown(list(X.columns))}.")
         values = X[column]
     else:
-        values = X[:, _position(X, column)]
-        values = values.toarray().ravel() if sparse.issparse(values) else np.asarray(values)
+        j = _position(X, column)
+        values = X[:, [j]].toarray().ravel() if sparse.issparse(X) else np.asarray(X[:, j])
     try:
         if hasattr(X, "iloc"):  # pandas: its nullable numbers too
             return values.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -129,6 +129,8 @@ def _evaluate(constants, sets, counts) -> tuple[float, np.ndarray]:
 
 
 def _newton_step(gradient, proba, totals) -> np.ndarray:
+    if gradient.size == 0:  # no constant is free; SciPy < 1.13 does not solve for nothing
+        return gradient
     curvature = np.diag(totals @ proba) - (proba.T * totals) @ proba
     scale = np.maximum(np.diag(curvature), np.finfo(float).tiny)
     for jitter in (0.0, 1e-10, 1e-6, 1e-2):

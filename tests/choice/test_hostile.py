@@ -146,3 +146,10 @@ def test_an_empty_frame_and_missing_choices_are_refused():
     frame = pd.DataFrame({"i": [1, 1], "m": ["u", "v"], "c": [0, 0]})
     with pytest.raises(ValueError, match="no choice in cases 1"):
         long_to_wide(frame, case="i", alternative="m", chosen="c")
+
+
+def test_an_information_beyond_float64_is_an_error_that_names_the_cause():
+    X = pd.DataFrame({"a": [0.0] * 8 + [1e300]})
+    model = ConditionalLogit({"u": {}, "v": {}, "w": {"p": "a"}})
+    with pytest.raises(ValueError, match="information is not finite. Entries of X"):
+        model.fit(X, ["u"] * 9)

@@ -25,7 +25,11 @@ class PlainLogit:
         available = np.ones(values.shape[:2], dtype=bool)
         for j, label in enumerate(self.classes):
             for name, term in self.utilities[label].items():
-                column = X[term].to_numpy(float) if isinstance(term, str) else float(term)
+                column = (
+                    X[term].to_numpy(float, na_value=np.nan)
+                    if isinstance(term, str)
+                    else float(term)
+                )
                 values[:, j, self.names.index(name)] = column
             if label in self.availability:
                 available[:, j] = X[self.availability[label]].to_numpy(float) > 0
