@@ -151,5 +151,5 @@ def test_an_empty_frame_and_missing_choices_are_refused():
 def test_an_information_beyond_float64_is_an_error_that_names_the_cause():
     X = pd.DataFrame({"a": [0.0] * 8 + [1e300]})
     model = ConditionalLogit({"u": {}, "v": {}, "w": {"p": "a"}})
-    with pytest.raises(ValueError, match="information is not finite. Entries of X"):
+    with pytest.raises(ValueError, match=r"information is not finite\. Entries of X"):
         model.fit(X, ["u"] * 9)
