@@ -99,8 +99,12 @@ SKSOFTMAX_INLINE Vec<double> exp_nonpositive<double>(Vec<double> y) {
   const V magic = splat(0x1.8p48);
   const V shifted = y * C::log2_e + magic;
   const V n = shifted - magic;
-  // Each product is exact inside its fused operation, so ln2 is split at full precision.
-  const V r = (y - n * 0x1.62e42fefa39efp-1) - n * 0x1.abc9e3b39803fp-56;
+  // Each product is exact inside its fused operation, so ln2 is split at full precision. Written out:
+  // without optimisation the compiler does not contract.
+  const __m512d ln2_hi = _mm512_set1_pd(0x1.62e42fefa39efp-1);
+  const __m512d ln2_lo = _mm512_set1_pd(0x1.abc9e3b39803fp-56);
+  const __m512d times = (__m512d)n;
+  const V r = (V)_mm512_fnmadd_pd(times, ln2_lo, _mm512_fnmadd_pd(times, ln2_hi, (__m512d)y));
   V poly = splat(q[4]);
 #pragma GCC unroll 4
   for (int i = 3; i >= 0; --i) poly = poly * r + q[i];
