@@ -196,7 +196,8 @@ class PredictsScenarios:
         check_is_fitted(self)
         if not hasattr(self._model, "specification"):
             raise ValueError(
-                f"{method} needs utilities, but this model was fitted to long data by fit_long."
+                f"{method} needs utilities, but this model was fitted to long data by fit_long; "
+                "predict_proba_long predicts them."
             )
         return self._model
 

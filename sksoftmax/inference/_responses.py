@@ -72,6 +72,18 @@ def blocks(n_rows: int, model: LogitModel) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
+def design_of(model: LogitModel, X: Any) -> Design:
+    """The design of rows that are cases; raise where several rows make one, as in long data."""
+    design = model.design(X)
+    if len(design.values) != X.shape[0]:
+        raise ValueError(
+            f"X has {X.shape[0]} rows, but they are {len(design.values)} cases: effects and "
+            "surpluses need one row per case. Fit wide data: long_to_wide makes them, and "
+            "utilities say which columns an alternative uses."
+        )
+    return design
+
+
 class Shifts(NamedTuple):
     """X with other values in a column, as the model takes it."""
 
@@ -109,8 +121,12 @@ def is_binary(X: Any, column: Any) -> bool:
 
 
 def _shifts(X, column, x, low, high, transform) -> Shifts:
+    transform = getattr(transform, "transform", transform)  # of a fitted pipeline
     if not (transform is None or callable(transform)):
-        raise TypeError(f"transform must be callable or None; got {type(transform).__name__}.")
+        raise TypeError(
+            "transform must be callable, have a method transform, or be None; "
+            f"got {type(transform).__name__}."
+        )
 
     def apply(table: Any) -> Any:
         if transform is None:
@@ -150,8 +166,8 @@ def marginal_effects(model: LogitModel, params: np.ndarray, shifts: Shifts) -> I
 def discrete_effects(model: LogitModel, params: np.ndarray, shifts: Shifts) -> Iterator[Block]:
     """p(x = 1) - p(x = 0)."""
     for rows in blocks(len(shifts.x), model):
-        low = Probabilities.of(model.design(rows_of(shifts.low, rows)), params)
-        high = Probabilities.of(model.design(rows_of(shifts.high, rows)), params)
+        low = Probabilities.of(design_of(model, rows_of(shifts.low, rows)), params)
+        high = Probabilities.of(design_of(model, rows_of(shifts.high, rows)), params)
         yield Block(
             rows, high.proba - low.proba, high.jacobian - low.jacobian, high.proba, high.jacobian
         )
@@ -172,9 +188,9 @@ def elasticities(model: LogitModel, params: np.ndarray, shifts: Shifts) -> Itera
 def _slopes(model: LogitModel, shifts: Shifts) -> Iterator[tuple[slice, Design, np.ndarray]]:
     """Blocks of rows: their design here, and A = dZ/dx, (b, J, P)."""
     for rows in blocks(len(shifts.x), model):
-        here = model.design(rows_of(shifts.here, rows))
-        low = model.design(rows_of(shifts.low, rows))
-        high = model.design(rows_of(shifts.high, rows))
+        here = design_of(model, rows_of(shifts.here, rows))
+        low = design_of(model, rows_of(shifts.low, rows))
+        high = design_of(model, rows_of(shifts.high, rows))
         if not (low.available == high.available).all():
             raise ValueError(
                 "column: it decides which alternatives are available, so there is no derivative; "

@@ -83,8 +83,8 @@ def consumer_surplus(
     jacobian = np.zeros(len(estimate.names))
     priced = np.zeros(len(estimate.model.classes), dtype=bool)
     for rows in _responses.blocks(X.shape[0], estimate.model):
-        before = estimate.model.design(rows_of(X, rows))
-        after = estimate.model.design(rows_of(X_new, rows))
+        before = _responses.design_of(estimate.model, rows_of(X, rows))
+        after = _responses.design_of(estimate.model, rows_of(X_new, rows))
         sums, means = _logsum(before, estimate.params)
         sums_new, means_new = _logsum(after, estimate.params)
         change[rows] = (sums_new - sums) / slope

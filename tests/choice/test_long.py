@@ -312,3 +312,15 @@ def test_folds_keep_panels_whole(trips):
         cross_validate_long(ConditionalLogit(panel="person"), trips, cv=Blind(), **options)
     with pytest.raises(ValueError, match="cv must be an integer >= 2 or a splitter"):
         cross_validate_long(ConditionalLogit(), trips, cv=1, **options)
+
+
+def test_effects_and_surpluses_of_long_data_are_refused_rather_than_wrong(rng):
+    frame = make_trips(rng)
+    results = ConditionalLogit().fit_long(frame, features=["time", "cost"], **COLUMNS).results_
+    one_case = frame[frame["trip"] == frame["trip"].iloc[0]]
+    for rows in (frame, one_case):
+        for effect in (results.elasticities, results.marginal_effects):
+            with pytest.raises(ValueError, match=r"rows, but they are .* cases"):
+                effect(rows, "time")
+        with pytest.raises(ValueError, match=r"rows, but they are .* cases"):
+            results.consumer_surplus(rows, rows, price="cost")

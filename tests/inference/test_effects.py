@@ -331,7 +331,7 @@ def test_a_transform_that_loses_rows_or_is_none_is_an_error(choices, results):
     X, _ = choices
     with pytest.raises(ValueError, match="transform must keep the rows of X; it makes 10 of 500"):
         results.elasticities(X, "car_time", transform=lambda frame: frame[:10])
-    with pytest.raises(TypeError, match="transform must be callable or None; got int"):
+    with pytest.raises(TypeError, match="transform must be callable, have a method"):
         results.marginal_effects(X, "car_time", transform=3)
 
 
