@@ -210,6 +210,9 @@ def linear_utilities(
         raise ValueError(f"base={base!r} is not among the alternatives {labels}.")
     if isinstance(case, str):
         raise ValueError(f"case must be a list of columns; got the string {case!r}.")
+    for name, given in {"generic": generic, "specific": specific}.items():
+        if not (given is None or isinstance(given, Mapping)):
+            raise ValueError(f"{name} must be a dictionary {{parameter: column}}; got {given!r}.")
     of_case = dict(case) if isinstance(case, Mapping) else {name: name for name in case}
     utilities: dict[Any, dict[str, Any]] = {}
     for label in labels:

@@ -391,6 +391,7 @@ def test_linear_utilities_writes_the_usual_model():
         ({"alternatives": "ab"}, "at least two labels"),
         ({"alternatives": ["a", "b"], "base": "c"}, "base='c' is not among"),
         ({"alternatives": ["a", "b"], "case": "income"}, "case must be a list"),
+        ({"alternatives": ["a", "b"], "generic": ["x{alt}"]}, "generic must be a dictionary"),
         ({"alternatives": ["a", "b"], "generic": {"time": "time"}}, "time: expected a column"),
         ({"alternatives": ["a", "b"], "case": ["x"], "specific": {"x": "x{alt}"}}, "two param"),
     ],
