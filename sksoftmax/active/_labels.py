@@ -21,11 +21,6 @@ def split_labels(y: Any, unlabeled: Any = None) -> tuple[np.ndarray, np.ndarray]
         known &= ~np.ma.getmaskarray(y).reshape(-1)
     if unlabeled is not None:
         known &= ~_equals(values, unlabeled)
-    if len(values) and values.dtype.kind == "f" and unlabeled is None and not known.any():
-        raise ValueError(
-            "Input y contains NaN only, which may be a mistake. To start without labels pass "
-            "y=None (or unlabeled=np.nan)."
-        )
     labels = _in_one_type(values[known])
     if len(labels) and labels.dtype.kind not in "iubU":  # those are labels, whatever they hold
         if labels.dtype.kind == "f":
@@ -33,6 +28,16 @@ def split_labels(y: Any, unlabeled: Any = None) -> tuple[np.ndarray, np.ndarray]
         with few_labels_are_fine(labels):
             check_classification_targets(labels)
     return labels, known
+
+
+def refuse_only_nan(y: Any, known: np.ndarray, unlabeled: Any) -> None:
+    """Raise where a fit is given numbers of which none is one."""
+    values = _as_column(y)
+    if len(values) and values.dtype.kind == "f" and unlabeled is None and not known.any():
+        raise ValueError(
+            "Input y contains NaN only, which may be a mistake. To start without labels pass "
+            "y=None (or unlabeled=np.nan)."
+        )
 
 
 @contextmanager

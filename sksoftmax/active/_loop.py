@@ -39,7 +39,7 @@ class Oracle:
             labels: Any = self.labels
             labels = labels.iloc if hasattr(labels, "iloc") else labels  # pandas: by position
             return [labels[i] for i in indices.tolist()], None
-        answer = self.ask(indices)
+        answer = self.ask(indices.copy())  # it may sort them
         if not isinstance(answer, Iterator):
             if not hasattr(answer, "__len__") or isinstance(answer, (str, dict)):
                 raise ValueError(

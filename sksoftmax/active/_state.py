@@ -21,6 +21,7 @@ from sksoftmax._estimator import (
 from sksoftmax._targets import check_mask, encode_labels
 from sksoftmax.active._criteria import BALD, check_criterion, disagreement_of, scores_of
 from sksoftmax.active._diversity import DIVERSITIES, best_rows, diverse_rows, first_rows
+from sksoftmax.active._labels import refuse_only_nan
 from sksoftmax.active._loop import Costs, labels_for
 from sksoftmax.active._refit import columns_of, fit_model
 from sksoftmax.active._responses import Classifier
@@ -122,6 +123,7 @@ class LearnerState:
         labels, known = np.empty(0), np.zeros(n_rows, dtype=bool)
         if y is not None:
             labels, known = labels_for(y, n_rows, self.unlabeled)  # type: ignore[attr-defined]
+            refuse_only_nan(y, known, self.unlabeled)  # type: ignore[attr-defined]
         self._classes = None
         if classes is not None:
             self._classes, _ = encode_labels(labels, classes, columns=mask)

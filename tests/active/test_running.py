@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
 from sksoftmax import EntropyActiveLearner, MultinomialLogit
@@ -353,3 +354,26 @@ def test_any_classifier_learns(blobs):
     forest = RandomForestClassifier(10, random_state=0)
     run = learner(estimator=forest, criterion="margin").run(X, answers, budget=40)
     assert run.score(X, answers) > 0.7
+
+
+def test_an_oracle_that_answers_nan_only_does_not_know():
+    X, y = load_iris(return_X_y=True)
+    learner = EntropyActiveLearner(random_state=0)
+    learner.run(X, lambda rows: np.where(rows % 3 == 0, np.nan, y[rows]), budget=12)
+    assert learner.stop_reason_ == "budget"
+    assert 0 < learner.n_labels_ < 12
+
+
+def test_an_oracle_may_sort_the_rows_it_is_asked_for():
+    X, y = load_iris(return_X_y=True)
+
+    def sorts(rows):
+        labels = y[rows]
+        rows.sort()
+        return labels
+
+    plain, sorted_ = (
+        EntropyActiveLearner(random_state=0, batch_size=5).run(X, oracle, budget=20)
+        for oracle in (lambda rows: y[rows], sorts)
+    )
+    assert [r["indices"] for r in plain.history_] == [r["indices"] for r in sorted_.history_]
