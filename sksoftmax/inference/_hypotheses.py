@@ -266,8 +266,14 @@ def _without(full: Estimate, X: Any, y: Any, sample_weight: Any, without: Any) -
             f"{classes}."
         )
     params = dict(zip(full.names, full.params.tolist(), strict=True))
-    if full.model.evaluate(X, y, sample_weight, params=params).data_key != full.data_key:
+    again = full.model.evaluate(X, y, sample_weight, params=params)
+    if again.data_key != full.data_key:
         raise ValueError("X, y: not the data of the fit (choices, choice sets or weights differ).")
+    if abs(again.loglik - full.loglik) > 1e-7 * (1 + abs(full.loglik)):
+        raise ValueError(
+            f"X: not the data of the fit: the log-likelihood there is {again.loglik:.6g}, not the "
+            f"{full.loglik:.6g} of this model."
+        )
     return full.model.refit(X, y, sample_weight, without=without)
 
 

@@ -29,6 +29,8 @@ Transform = Callable[[Any], Any]
 _ENTRIES = 1 << 21
 # Relative step of a central difference: its error is about the square, rounding eps / step.
 _STEP = float(np.finfo(float).eps) ** (1 / 3)
+# Below this share of a typical size steps are no longer relative: a zero needs one too.
+_SMALL = 1e-3
 
 
 class Block(NamedTuple):
@@ -101,7 +103,7 @@ def continuous_shifts(X: Any, column: Any, transform: Transform | None) -> Shift
     if transform is None:
         low, high = np.zeros(len(x)), np.ones(len(x))
     else:
-        step = _STEP * np.maximum(np.abs(x), _typical_size(x))
+        step = _STEP * np.maximum(np.abs(x), _SMALL * _typical_size(x))
         low, high = x - step, x + step
     return _shifts(X, column, x, low, high, transform)
 

@@ -264,3 +264,16 @@ def test_undetermined_constants_are_marked_and_the_rest_is_published(travel, fli
     assert results.n_parameters == 6
     ours, theirs = (r.wald_test("asc_bus = asc_train").statistic for r in (results, flight))
     assert ours == pytest.approx(theirs, rel=1e-6)
+
+
+def test_derived_columns_are_right_far_below_their_typical_size(rng):
+    X = pd.DataFrame({"time": rng.uniform(1, 3, 300)})
+    X.loc[0, "time"] = 1.3e-5
+    X["log_time"] = np.log(X["time"])
+    y = np.where(rng.random(300) < 0.6, "bus", "car")
+    model = ConditionalLogit({"bus": {"b": "log_time"}, "car": {"asc": 1}}).fit(X, y)
+    found = model.results_.elasticities(
+        X, "time", transform=lambda frame: frame.assign(log_time=np.log(frame["time"]))
+    ).by_observation
+    expected = model.params_["b"] * (1 - model.predict_proba(X)[:, 0])
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6)

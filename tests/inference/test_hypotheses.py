@@ -388,6 +388,9 @@ def test_the_iia_test_needs_the_data_of_the_fit(choices, results):
 
     with pytest.raises(ValueError, match="not the data of the fit"):
         results.hausman_mcfadden_test(X[:-1], y[:-1], without="train")
+    backwards = X.iloc[::-1].set_axis(X.index) if hasattr(X, "iloc") else X[::-1]
+    with pytest.raises(ValueError, match="not the data of the fit"):
+        results.hausman_mcfadden_test(backwards, y, without="train")
 
 
 def test_sampling_weights_have_no_iia_test(model, choices):
