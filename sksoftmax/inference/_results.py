@@ -265,7 +265,8 @@ class LogitResults(FitStatistics):
         transform : callable, default=None
             From X to what the model takes, if that has columns derived from `column` (logs,
             interactions), or the steps of a pipeline before the model; applied to all rows at once.
-            The derivative is then a central difference (about 10 digits).
+            The derivative is then a central difference: about 10 digits, fewer where a value is
+            below a thousandth of the column's median size.
 
         Returns
         -------
