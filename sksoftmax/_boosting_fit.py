@@ -17,7 +17,7 @@ from sksoftmax._early_stopping import LabelledRows, Monitor, split_rows
 from sksoftmax._estimator import check_labels, shown_progress
 from sksoftmax._features import FeatureEncoder
 from sksoftmax._targets import encode_targets
-from sksoftmax._trees import baseline_logits
+from sksoftmax._trees import baseline_logits, total_weight
 
 Rows = tuple[Any, Any, Any, Any]
 """X, y, y_proba, sample_weight, as they were given."""
@@ -134,7 +134,7 @@ def _set_aside(
 def _start(
     model: Any, train: LabelledRows, validation: LabelledRows | None, goes_on: bool
 ) -> tuple[Any, Monitor]:
-    settings = settings_of(model, train.X.shape[1], model._seed)
+    settings = settings_of(model, train.X.shape[1], model._seed, total_weight(train))
     _warn_of_light_rows(train, settings.min_samples_leaf, model.multi_strategy)
     training = start_training(
         model.multi_strategy,
@@ -165,7 +165,7 @@ def _warn_of_light_rows(train: LabelledRows, least: int, multi_strategy: str) ->
     """Warn where no tree can split because the rows are many but weigh little."""
     if train.sample_weight is None or multi_strategy != "multi_output_tree":
         return
-    total = float(train.sample_weight.sum())
+    total = total_weight(train)
     if total < 2 * least <= len(train):
         warnings.warn(
             f"sample_weight and class_weight: the weights of {len(train)} rows sum to {total:.4g}, "

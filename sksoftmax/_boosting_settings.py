@@ -65,14 +65,14 @@ class Settings:
         )
 
 
-def settings_of(model: Any, n_features: int, seed: int) -> Settings:
+def settings_of(model: Any, n_features: int, seed: int, total_weight: float) -> Settings:
     """Return what the engines take of a model whose parameters were checked."""
     return Settings(
         learning_rate=float(model.learning_rate),
         max_iter=int(model.max_iter),
         max_leaf_nodes=None if model.max_leaf_nodes is None else int(model.max_leaf_nodes),
         max_depth=None if model.max_depth is None else int(model.max_depth),
-        min_samples_leaf=int(model.min_samples_leaf),
+        min_samples_leaf=_least_of_leaf(model.min_samples_leaf, total_weight),
         l2_regularization=float(model.l2_regularization),
         subsample=float(model.subsample),
         max_features=float(model.max_features),
@@ -84,6 +84,13 @@ def settings_of(model: Any, n_features: int, seed: int) -> Settings:
         seed=seed,
         n_threads=_kernel.effective_n_threads(check_n_jobs(model.n_jobs)),
     )
+
+
+def _least_of_leaf(min_samples_leaf: int | str, total_weight: float) -> int:
+    """Return the least weight of a leaf; "auto": a hundredth of all, but from 20 to 40."""
+    if min_samples_leaf != "auto":
+        return int(min_samples_leaf)
+    return int(min(max(total_weight / 100, 20), 40))
 
 
 def check_parameters(model: Any) -> None:
@@ -114,7 +121,9 @@ def _check_growth(model: Any) -> None:
         check_integer(model.max_leaf_nodes, "max_leaf_nodes", accepted, at_least=2)
     if model.max_depth is not None:
         check_integer(model.max_depth, "max_depth", "None or an integer >= 1", at_least=1)
-    check_integer(model.min_samples_leaf, "min_samples_leaf", "an integer >= 1", at_least=1)
+    if not isinstance(model.min_samples_leaf, str) or model.min_samples_leaf != "auto":
+        accepted = "'auto' or an integer >= 1"
+        check_integer(model.min_samples_leaf, "min_samples_leaf", accepted, at_least=1)
     for name in ("l2_regularization", "logit_l2"):
         accepted = f"a number >= 0 and below {_LARGEST:g}"
         check_number(getattr(model, name), name, accepted, at_least=0, below=_LARGEST)

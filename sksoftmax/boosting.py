@@ -58,8 +58,10 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
         Most leaves of a tree, at least 2. The leaf whose split gains most is split next.
     max_depth : int or None, default=None
         Most splits between the root and a leaf.
-    min_samples_leaf : int, default=20
-        Least sum of the weights of the rows of a leaf: without weights, the number of rows.
+    min_samples_leaf : int or "auto", default="auto"
+        Least sum of the weights of the rows of a leaf: without weights, the number of rows. "auto"
+        is a hundredth of the sum of all weights, rounded down, but no less than 20 and no more
+        than 40: the vectors of small leaves are noise where there are rows enough for larger ones.
     l2_regularization : float, default=1.0
         :math:`\alpha \ge 0`, on the values of the leaves, in units of weight.
     subsample : float, default=0.8
@@ -189,7 +191,7 @@ class SoftmaxBoostingClassifier(ClassifierMixin, TellsItsVersion, BaseEstimator)
         max_iter: int = 300,
         max_leaf_nodes: int | None = 63,
         max_depth: int | None = None,
-        min_samples_leaf: int = 20,
+        min_samples_leaf: int | str = "auto",
         l2_regularization: float = 1.0,
         subsample: float = 0.8,
         max_features: float = 1.0,

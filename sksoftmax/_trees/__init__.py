@@ -2,7 +2,7 @@
 
 from sksoftmax._trees._baseline import baseline_logits
 from sksoftmax._trees._binning import MOST_BINS, BinMapper
-from sksoftmax._trees._booster import Booster, Growth, TrainingRows, training_bytes
+from sksoftmax._trees._booster import Booster, Growth, TrainingRows, total_weight, training_bytes
 from sksoftmax._trees._draws import Purpose, generator
 from sksoftmax._trees._model import VectorForest
 
@@ -16,5 +16,6 @@ __all__ = [
     "VectorForest",
     "baseline_logits",
     "generator",
+    "total_weight",
     "training_bytes",
 ]

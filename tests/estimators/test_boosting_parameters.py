@@ -26,7 +26,7 @@ from sksoftmax import SoftmaxBoostingClassifier
         ("max_iter", 10.0, TypeError, "max_iter must be an integer >= 1; got 10.0 of type float"),
         ("max_leaf_nodes", 1, ValueError, "max_leaf_nodes must be None or an integer >= 2"),
         ("max_depth", 0, ValueError, "max_depth must be None or an integer >= 1"),
-        ("min_samples_leaf", 0, ValueError, "min_samples_leaf must be an integer >= 1"),
+        ("min_samples_leaf", 0, ValueError, "min_samples_leaf must be 'auto' or an integer >= 1"),
         ("l2_regularization", -1.0, ValueError, "l2_regularization must be a number >= 0"),
         ("l2_regularization", 1e300, ValueError, r"must be a number >= 0 and below 1e\+30"),
         ("subsample", 0.0, ValueError, r"subsample must be a number in \(0, 1\]; got 0.0"),
