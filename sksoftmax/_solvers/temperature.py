@@ -251,7 +251,7 @@ class TemperatureProblem:
 
     def _report(self, b: float, sums: _Sums, status: Status) -> TemperatureFit:
         interval = (math.nan, math.nan)
-        temperature = math.inf if b == 0 else 1.0 / (b * self.factor)
+        temperature = math.inf if b == 0 else 1.0 / b / self.factor
         rescale = self.weight_sum / self.scaled_weight_sum
         if status == "converged":
             error = math.sqrt(sums.slope_square) / (sums.curvature * b)  # of log T
@@ -284,7 +284,8 @@ class TemperatureProblem:
         smallest = np.min(gaps, axis=1, where=gaps > 0, initial=np.inf)
         typical = np.median(smallest[np.isfinite(smallest)])
         logits[gaps / 1e100 > typical] = -np.inf
-        self.logits, self.factor = logits, float(2.0 ** -np.frexp(typical)[1])
+        exponent = min(-int(np.frexp(typical)[1]), 1023)  # of subnormal gaps: as near as floats go
+        self.logits, self.factor = logits, 2.0**exponent
         self._survey()
         self._refuse_bad_rows()
 

@@ -227,6 +227,15 @@ def test_the_unit_of_the_weights_does_not_matter(rng):
         np.testing.assert_allclose(other.interval, one.interval, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("unit", "rtol"), [(1e200, 1e-9), (1e-300, 1e-9), (1e-310, 1e-9)])
+def test_the_unit_of_the_logits_scales_the_temperature(unit, rtol, rng):
+    logits, target = drawn(rng, 90, 3)
+    one = fit_temperature(logits, target)
+    other = fit_temperature(logits * unit, target)
+    assert other.temperature / unit == pytest.approx(one.temperature, rel=rtol)
+    assert other.loss == pytest.approx(one.loss, rel=rtol)
+
+
 @pytest.mark.parametrize("shape", [(40_007, 10), (4_003, 100)])
 def test_results_are_bit_identical_for_any_number_of_threads(shape, rng, monkeypatch):
     monkeypatch.setattr(solver, "effective_n_threads", lambda n_threads: n_threads)
