@@ -31,6 +31,7 @@ the nodes is the search's (with the subtraction of siblings). Bounds: an exp cos
 `functional.softmax` takes for one in cache; bytes move at the speed of `np.copyto`; a row enters a
 feature's histogram with one store, one per cycle of the clock in /proc/cpuinfo."""
 WHAT_IT_IS = {
+    "cut_column": "cuts between bins",
     "bin_columns": "bins of X",
     "advance": "update, softmax, residual, sketch",
     "records": "records",
