@@ -45,6 +45,7 @@ def run(setting):
     """Ours and LightGBM at every point."""
     table = Table(
         [
+            "changed",
             *("rows", "features", "classes", "leaves", "LightGBM ms/it.", "ours ms/it."),
             *("LightGBM start s", "ours start s", "LightGBM MiB", "ours MiB"),
             "LightGBM / ours",
@@ -54,6 +55,7 @@ def run(setting):
         costs = {tool: cost(tool, point, setting) for tool in LEAVES}
         theirs, ours = costs["LightGBM"], costs["ours"]
         table.add(
+            changed(point),
             *(f"{point[name]:,}" for name in BASE),
             *(f"{1e3 * cost['iteration']:.1f}" for cost in (theirs, ours)),
             *(f"{cost['start']:.2f}" for cost in (theirs, ours)),
@@ -61,6 +63,12 @@ def run(setting):
             Ratio(theirs["iteration"] / ours["iteration"], at_least=promise),
         )
     return table
+
+
+def changed(point):
+    """What of `point` is not as in the base, in words."""
+    names = zip(point, ("rows", "features", "classes", "leaves"), strict=True)
+    return ", ".join(f"{point[n]:,} {word}" for n, word in names if point[n] != BASE[n]) or "base"
 
 
 def cost(tool, point, setting):

@@ -55,7 +55,7 @@ def comparisons(table):
 def _first_number(rows):
     """The first column that holds a measurement: what stands before names the row."""
     for column in range(len(rows[0])):
-        if all(re.match(r"-?[\d.]+(e[-+]\d+)?x?( |$)|-$|not ", row[column]) for row in rows):
+        if all(re.match(r"-?[\d.]+(e[-+]\d+)?x?( |$)|[\d,]+$|-$|not ", row[column]) for row in rows):
             return max(column, 1)
     return 1
 
