@@ -20,7 +20,7 @@ _OWN = "sksoftmax: a figure of a reliability diagram"  # its height may grow wit
 # Dots at 0 and 1 are not cut by the axes. (What is empty and not cut would lie at the origin of the
 # figure for a layout engine.)
 _WHOLE: dict[str, Any] = {"clip_on": False, "in_layout": False}
-_HEIGHT, _HEIGHT_OF_LINE = 5.9, 0.22  # inches
+_HEIGHT, _HEIGHT_OF_LINE = 5.9, 0.2  # inches
 
 
 @dataclass(frozen=True)
@@ -415,6 +415,7 @@ def _place_legend(ax: Any) -> None:
         fontsize="small", labelcolor=INK,
     )  # fmt: skip
     if ax.figure.get_gid() == _OWN:
+        ax.set_anchor("N")  # the square at the top, so that what is left of the height is below
         ax.figure.set_figheight(_HEIGHT + _HEIGHT_OF_LINE * len(legend.get_texts()))
 
 
