@@ -105,7 +105,7 @@ test-oldest: wheel  ## the suite with the oldest dependencies that pyproject.tom
 	.venv-oldest/bin/python -c "$$lowest" > .venv-oldest/lowest.txt
 	.venv-oldest/bin/python $(PIP) -r .venv-oldest/lowest.txt
 	.venv-oldest/bin/python $(PIP) --no-deps $(WHEELS)/*.whl
-	$(call elsewhere,.venv-oldest,-W ignore::DeprecationWarning)  # old packages use what new ones deprecate
+	$(call elsewhere,.venv-oldest,-W ignore::DeprecationWarning -W ignore::FutureWarning)  # among old packages
 
 # Prints the lower bound of each dependency, and of those of the tests, as the one version to install.
 define lowest

@@ -54,8 +54,9 @@ def comparisons(table):
 
 def _first_number(rows):
     """The first column that holds a measurement: what stands before names the row."""
+    number = re.compile(r"-?[\d.]+(e[-+]\d+)?x?( |$)|[\d,]+$|-$|not ")
     for column in range(len(rows[0])):
-        if all(re.match(r"-?[\d.]+(e[-+]\d+)?x?( |$)|[\d,]+$|-$|not ", row[column]) for row in rows):
+        if all(number.match(row[column]) for row in rows):
             return max(column, 1)
     return 1
 

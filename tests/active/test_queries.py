@@ -86,7 +86,7 @@ def test_a_classifier_that_does_not_say_how_certain_it_is_is_refused(started):
 def test_a_decision_function_that_is_no_logit_gives_way_to_the_probabilities(started):
     X, y, answers = started
     y[:30] = answers[:30] % 2
-    model = SGDClassifier(loss="modified_huber", random_state=0)
+    model = SGDClassifier(loss="modified_huber", alpha=1.0, random_state=0)  # not all are 0 or 1
     learner = EntropyActiveLearner(model, refit="cold", random_state=0).fit(X, y)
     index, scores = learner.query(n_queries=9, return_scores=True)
 

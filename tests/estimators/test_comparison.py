@@ -482,10 +482,21 @@ def test_metadata_are_routed_to_both_models(data):
         comparator = OneVsRestComparator(estimator)
         comparator.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         comparator.fit(X, y, sample_weight=weight, offset=offset)
-        params = {"sample_weight": weight, "offset": offset}
-        scores = cross_val_score(comparator, X, y, params=params, cv=KFold(2))
     expected = OneVsRestLogit().fit(X, y, weight, offset=offset)
     assert_array_equal(comparator.one_vs_rest_.coef_, expected.coef_)
+
+
+def test_metadata_reach_the_score_in_a_cross_validation(data):
+    pytest.importorskip("sklearn", "1.8", reason="hands none to a model around a model")
+    X, y = data
+    rng = np.random.default_rng(0)
+    weight, offset = rng.random(len(y)), rng.normal(size=(len(y), 4))
+    with config_context(enable_metadata_routing=True):
+        estimator = MultinomialLogit().set_fit_request(offset=True).set_score_request(offset=True)
+        comparator = OneVsRestComparator(estimator)
+        comparator.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        params = {"sample_weight": weight, "offset": offset}
+        scores = cross_val_score(comparator, X, y, params=params, cv=KFold(2))
     half = slice(len(y) // 2, None)
     by_hand = MultinomialLogit().fit(X[half], y[half], weight[half], offset=offset[half])
     rest = slice(None, len(y) // 2)
