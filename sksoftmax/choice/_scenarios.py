@@ -222,17 +222,20 @@ def _constants_for(
     """Constants c with sum_n w_n softmax(V_n + c) = wanted, c = 0 for the base.
 
     They minimize sum_n w_n logsumexp(V_n + c) - wanted' c, which is convex: Newton's method,
-    halving steps that do not decrease it.
+    halving steps that do not decrease it. Shares of any size are met to the same relative accuracy,
+    so the curvature is brought to a unit diagonal before it is solved with.
     """
     constants, free = np.zeros(len(wanted)), np.arange(len(wanted)) != base
     value, proba = _logsum(utility, constants, wanted, weight, n_jobs)
     for _ in range(_MOST_STEPS):
         gap = weight @ proba - wanted
-        if np.abs(gap).max() <= _SHARE_TOLERANCE:
+        if np.abs(gap / wanted).max() <= _SHARE_TOLERANCE:
             return constants
-        curvature = np.diag(weight @ proba) - (proba.T * weight) @ proba
+        curvature = (np.diag(weight @ proba) - (proba.T * weight) @ proba)[np.ix_(free, free)]
+        unit = np.sqrt(np.maximum(np.diag(curvature), np.finfo(float).tiny))
         step = np.zeros(len(wanted))
-        step[free] = -np.linalg.lstsq(curvature[np.ix_(free, free)], gap[free], rcond=None)[0]
+        scaled = curvature / unit / unit[:, None]
+        step[free] = -np.linalg.lstsq(scaled, gap[free] / unit, rcond=None)[0] / unit
         size, limit = 1.0, np.abs(step).max()
         size = min(1.0, 10.0 / limit) if limit > 0 else 1.0
         while size > 1e-10:
@@ -244,7 +247,7 @@ def _constants_for(
             break
         constants, value, proba = constants + size * step, trial, trial_proba
     gap = weight @ proba - wanted
-    if np.abs(gap).max() <= 1e-9:
+    if np.abs(gap / wanted).max() <= 1e-9:
         return constants
     raise ValueError(
         "shares: no constants reach them; an alternative's share exceeds that of the cases to "

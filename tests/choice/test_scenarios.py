@@ -97,6 +97,15 @@ def test_calibrated_constants_reproduce_the_shares(fitted, rng, weighted):
     assert hasattr(model, "results_")
 
 
+@pytest.mark.parametrize("small", [1e-7, 1e-13, 1e-25])
+def test_small_shares_are_met_to_the_same_relative_accuracy(fitted, small):
+    X, _, model = fitted
+    wanted = {"bus": 0.7, "car": small, "rail": 0.3 - small}
+    shares = model.calibrate_constants(X, wanted).shares(X)
+    for label, share in wanted.items():
+        assert_allclose(shares[label], share, rtol=1e-8)
+
+
 def test_constants_of_all_alternatives_keep_the_first(fitted):
     X, y, _ = fitted
     utilities = {**UTILITIES, "bus": {"asc_bus": 1, **UTILITIES["bus"]}}
