@@ -1,8 +1,8 @@
 // exp and log1p on vectors: branch-free, no libm; a table only where it fits in two registers.
 //
 // Measured maxima (tests/kernel/test_exp.py), in units in the last place:
-//   exp_nonpositive   [-inf, 0]        float64 1.01 ulp (AVX-512 1.1), float32 1.01 ulp; subnormal results
-//                                      to 1 spacing
+//   exp_nonpositive   [-inf, 0]        float64, float32 1.01 ulp (AVX-512 1.1); subnormal results to 1
+//                                      spacing
 //   log_positive      normal numbers   float64 0.8 ulp, float32 0.8 ulp
 //   log1p_nonnegative [0, 2^1000]      float64 0.8 ulp, float32 0.8 ulp ([0, 2^100])
 // Build without -ffast-math: (x + magic) - magic must not be folded.
@@ -13,8 +13,6 @@
 namespace sksoftmax {
 namespace {
 
-// exp(r) = 1 + r + r^2 q(r) on [-ln2/2, ln2/2]: q by Chebyshev interpolation, relative error of the
-// whole below 0.1 eps. ln2 = ln2_hi + ln2_lo, n * ln2_hi exact for every n that can occur.
 template <class T>
 struct ExpConstants;
 
@@ -22,6 +20,103 @@ template <>
 struct ExpConstants<double> {
   static constexpr double lowest = -745.14;  // below it exp rounds to 0
   static constexpr double log2_e = 0x1.71547652b82fep0;
+};
+
+template <>
+struct ExpConstants<float> {
+  static constexpr float lowest = -103.98f;  // below it exp rounds to 0
+  static constexpr float log2_e = 0x1.715476p0f;
+};
+
+#if defined(__AVX512F__)
+// Sixteen numbers fit in one register (float64: in two), and one instruction looks a vector of them
+// up. With y = n ln2 + r, n a multiple of 1/16: exp(y) = 2^floor(n) 2^(n - floor(n)) exp(r). On
+// [-ln2/32, ln2/32] exp(r) = 1 + r + r^2 q(r) takes a q of 2 coefficients (float64: 5) instead of 5
+// (10), relative error of the whole below 0.06 eps, and what it adds to 1 is small, so that the
+// table's rounding is what counts.
+template <class T>
+struct Sixteenths;
+
+template <>
+struct Sixteenths<double> {
+  using M = __m512d;
+  static constexpr double magic = 0x1.8p48;  // there numbers are 1/16 apart
+  static constexpr double ln2_hi = 0x1.62e42fefa39efp-1, ln2_lo = 0x1.abc9e3b39803fp-56;
+  static constexpr double q[] = {0x1.0000000000000p-1, 0x1.5555555489fd1p-3, 0x1.55555554efa94p-5,
+                                 0x1.11123da006f6ap-7, 0x1.6c17edfaef184p-10};
+  alignas(64) static constexpr double powers[] = {  // 2^(j/16)
+      0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
+      0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0,
+      0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
+      0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+
+  static SKSOFTMAX_INLINE __m512d power(__m512d shifted) {
+    return _mm512_permutex2var_pd(_mm512_load_pd(powers), (__m512i)shifted,
+                                  _mm512_load_pd(powers + 8));
+  }
+  static SKSOFTMAX_INLINE __m512d minus_product(__m512d c, __m512d a, double b) {
+    return _mm512_fnmadd_pd(a, _mm512_set1_pd(b), c);
+  }
+  // e * 2^floor(n), and 0 where y is below the lowest: a NaN is not.
+  static SKSOFTMAX_INLINE __m512d scaled(__m512d e, __m512d n, __m512d y) {
+    const __m512d lowest = _mm512_set1_pd(ExpConstants<double>::lowest);
+    return _mm512_maskz_scalef_pd(_mm512_cmp_pd_mask(y, lowest, _CMP_NLT_UQ), e, n);
+  }
+};
+
+template <>
+struct Sixteenths<float> {
+  using M = __m512;
+  static constexpr float magic = 0x1.8p19f;
+  static constexpr float ln2_hi = 0x1.62e43p-1f, ln2_lo = -0x1.05c61p-29f;
+  static constexpr float q[] = {0x1.00022p-1f, 0x1.555748p-3f};
+  alignas(64) static constexpr float powers[] = {
+      0x1.000000p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f,
+      0x1.306fe0p+0f, 0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
+      0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f,
+      0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
+
+  static SKSOFTMAX_INLINE __m512 power(__m512 shifted) {
+    return _mm512_permutexvar_ps((__m512i)shifted, _mm512_load_ps(powers));
+  }
+  static SKSOFTMAX_INLINE __m512 minus_product(__m512 c, __m512 a, float b) {
+    return _mm512_fnmadd_ps(a, _mm512_set1_ps(b), c);
+  }
+  static SKSOFTMAX_INLINE __m512 scaled(__m512 e, __m512 n, __m512 y) {
+    const __m512 lowest = _mm512_set1_ps(ExpConstants<float>::lowest);
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(y, lowest, _CMP_NLT_UQ), e, n);
+  }
+};
+
+// exp(y) for y <= 0; exactly 1 at 0, exactly 0 at -inf; NaN stays NaN.
+template <class T>
+SKSOFTMAX_INLINE Vec<T> exp_nonpositive(Vec<T> y) {
+  using C = Sixteenths<T>;
+  using V = Vec<T>;
+  using M = typename C::M;
+  const V magic = splat(C::magic);
+  const V shifted = y * ExpConstants<T>::log2_e + magic;  // its low four bits: 16 (n - floor(n))
+  const V n = shifted - magic;
+  // Each product is exact inside its fused operation, so ln2 is split at full precision. Written out:
+  // without optimisation the compiler does not contract.
+  const V r = (V)C::minus_product(C::minus_product((M)y, (M)n, C::ln2_hi), (M)n, C::ln2_lo);
+  constexpr int terms = sizeof(C::q) / sizeof(C::q[0]);
+  V poly = splat(C::q[terms - 1]);
+#pragma GCC unroll 4
+  for (int i = terms - 2; i >= 0; --i) poly = poly * r + C::q[i];
+  const V power = (V)C::power((M)shifted);
+  const V e = power * (poly * (r * r) + r) + power;
+  // Zeros are selected, not computed: an underflowing scaling costs some 150 cycles of microcode.
+  return (V)C::scaled((M)e, (M)n, (M)y);
+}
+#else
+// exp(r) = 1 + r + r^2 q(r) on [-ln2/2, ln2/2]: q by Chebyshev interpolation, relative error of the
+// whole below 0.1 eps. ln2 = ln2_hi + ln2_lo, n * ln2_hi exact for every n that can occur.
+template <class T>
+struct Halves;
+
+template <>
+struct Halves<double> {
   static constexpr double ln2_hi = 0x1.62e42fefa3000p-1, ln2_lo = 0x1.3de6af278ece6p-42;
   static constexpr int mantissa_bits = 52, headroom = 54, exponent_bias = 1023;
   static constexpr double round_magic = 0x1.8p52, tiny = 0x1p-54;
@@ -33,9 +128,7 @@ struct ExpConstants<double> {
 };
 
 template <>
-struct ExpConstants<float> {
-  static constexpr float lowest = -103.98f;  // below it exp rounds to 0
-  static constexpr float log2_e = 0x1.715476p0f;
+struct Halves<float> {
   static constexpr float ln2_hi = 0x1.62e4p-1f, ln2_lo = 0x1.7f7d1cp-20f;
   static constexpr int mantissa_bits = 23, headroom = 24, exponent_bias = 127;
   static constexpr float round_magic = 0x1.8p23f, tiny = 0x1p-24f;
@@ -43,77 +136,26 @@ struct ExpConstants<float> {
                                 0x1.6d113cp-10f};
 };
 
-// p * 2^n for p in [1/2, 2] and n in [lowest * log2_e, 0], rounded once where it is subnormal.
-// shifted = n + round_magic + exponent_bias + headroom holds n in its low mantissa bits.
-template <class T>
-SKSOFTMAX_INLINE Vec<T> scale_by_power(Vec<T> p, [[maybe_unused]] Vec<T> n,
-                                       [[maybe_unused]] Vec<T> shifted) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 8) return (Vec<T>)_mm512_scalef_pd((__m512d)p, (__m512d)n);
-  else return (Vec<T>)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-  using C = ExpConstants<T>;
-  using U = typename Simd<T>::U;
-  const Vec<T> power = (Vec<T>)((U)shifted << C::mantissa_bits);  // 2^(n + headroom), normal
-  return (p * power) * C::tiny;
-#endif
-}
-
 // exp(y) for y <= 0; exactly 1 at 0, exactly 0 at -inf; NaN stays NaN.
 template <class T>
 SKSOFTMAX_INLINE Vec<T> exp_nonpositive(Vec<T> y) {
-  using C = ExpConstants<T>;
+  using C = Halves<T>;
+  using U = typename Simd<T>::U;
   // Zeros are selected, not computed: an underflowing scaling costs some 150 cycles of microcode.
-  const typename Simd<T>::I vanishes = y < C::lowest;
+  const typename Simd<T>::I vanishes = y < ExpConstants<T>::lowest;
   y = vanishes ? Vec<T>{} : y;
   const Vec<T> magic = splat(static_cast<T>(C::round_magic + C::exponent_bias + C::headroom));
-  const Vec<T> shifted = y * C::log2_e + magic;
+  const Vec<T> shifted = y * ExpConstants<T>::log2_e + magic;
   const Vec<T> n = shifted - magic;
   const Vec<T> r = (y - n * C::ln2_hi) - n * C::ln2_lo;
   constexpr int terms = sizeof(C::q) / sizeof(C::q[0]);
   Vec<T> q = splat(C::q[terms - 1]);
 #pragma GCC unroll 16
   for (int i = terms - 2; i >= 0; --i) q = q * r + C::q[i];
-  const Vec<T> e = scale_by_power<T>((q * (r * r) + r) + T(1), n, shifted);
+  // Times 2^n, rounded once where that is subnormal; shifted holds n in its low mantissa bits.
+  const Vec<T> power = (Vec<T>)((U)shifted << C::mantissa_bits);  // 2^(n + headroom), normal
+  const Vec<T> e = (((q * (r * r) + r) + T(1)) * power) * C::tiny;
   return vanishes ? Vec<T>{} : e;
-}
-
-#if defined(__AVX512F__)
-// Sixteen numbers fit in two registers, and one instruction looks eight of them up. With
-// y = n ln2 + r, n a multiple of 1/16: exp(y) = 2^floor(n) 2^(n - floor(n)) exp(r). The r^2 q(r) left
-// to compute on [-ln2/32, ln2/32] has 5 coefficients instead of 10 (relative error of the whole below
-// 0.06 eps), and what it adds to 1 is small, so that the table's rounding is what counts.
-alignas(64) constexpr double kSixteenthPowers[16] = {  // 2^(j/16)
-    0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
-    0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0,
-    0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
-    0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
-
-template <>
-SKSOFTMAX_INLINE Vec<double> exp_nonpositive<double>(Vec<double> y) {
-  using C = ExpConstants<double>;
-  using V = Vec<double>;
-  constexpr double q[] = {0x1.0000000000000p-1, 0x1.5555555489fd1p-3, 0x1.55555554efa94p-5,
-                          0x1.11123da006f6ap-7, 0x1.6c17edfaef184p-10};
-  // At 1.5 * 2^48 numbers are 1/16 apart: the low four bits of the sum are 16 (n - floor(n)).
-  const V magic = splat(0x1.8p48);
-  const V shifted = y * C::log2_e + magic;
-  const V n = shifted - magic;
-  // Each product is exact inside its fused operation, so ln2 is split at full precision. Written out:
-  // without optimisation the compiler does not contract.
-  const __m512d ln2_hi = _mm512_set1_pd(0x1.62e42fefa39efp-1);
-  const __m512d ln2_lo = _mm512_set1_pd(0x1.abc9e3b39803fp-56);
-  const __m512d times = (__m512d)n;
-  const V r = (V)_mm512_fnmadd_pd(times, ln2_lo, _mm512_fnmadd_pd(times, ln2_hi, (__m512d)y));
-  V poly = splat(q[4]);
-#pragma GCC unroll 4
-  for (int i = 3; i >= 0; --i) poly = poly * r + q[i];
-  const __m512d power = _mm512_permutex2var_pd(
-      _mm512_load_pd(kSixteenthPowers), (__m512i)shifted, _mm512_load_pd(kSixteenthPowers + 8));
-  const V e = (V)power * (poly * (r * r) + r) + (V)power;
-  // Zeros are selected as above; a NaN is not below the lowest, and stays.
-  const __mmask8 stays = _mm512_cmp_pd_mask((__m512d)y, _mm512_set1_pd(C::lowest), _CMP_NLT_UQ);
-  return (V)_mm512_maskz_scalef_pd(stays, (__m512d)e, (__m512d)n);  // takes the floor of n
 }
 #endif
 
