@@ -202,7 +202,7 @@ def test_no_group_is_large_enough(draw):
 
 
 @pytest.mark.parametrize(
-    "missing", [None, np.nan, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT")]
+    "missing", [None, np.nan, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "D")]
 )
 def test_missing_labels_are_a_group(draw, missing):
     y, y_proba = draw(200, 3)
